@@ -1,0 +1,204 @@
+package processing
+
+import (
+	"bytes"
+	_ "embed" // the index page
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed index.txt
+var index string
+
+// controlRoutes is the control API of index.txt. It asks for no token.
+func (c *Centre) controlRoutes(e *echo.Echo) {
+	showIndex := func(ec echo.Context) error { return ec.String(http.StatusOK, index) }
+	e.GET("/control", showIndex)
+	e.GET("/control/", showIndex)
+	e.POST("/control/scripts", c.postScript)
+	e.GET("/control/scripts", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"scripts": c.waiting()}) })
+	e.DELETE("/control/scripts", func(ec echo.Context) error { return done(ec, c.ClearScripts()) })
+	e.POST("/control/faults", c.postFaults)
+	e.DELETE("/control/faults", func(ec echo.Context) error { return done(ec, c.ClearStorms()) })
+	e.GET("/control/requests", c.getRequests)
+	e.GET("/control/payments", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"payments": c.Payments()}) })
+	e.GET("/control/payments/:id", c.getPayment)
+	e.GET("/control/totals", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Totals()) })
+	e.PUT("/control/balance", c.putBalance)
+	e.PUT("/control/down", c.putDown)
+}
+
+// writeError answers in JSON what is wrong with which field.
+func (c *Centre) writeError(err error, ec echo.Context) {
+	if ec.Response().Committed {
+		return
+	}
+	status, e := http.StatusInternalServerError, &FieldError{Problem: "the books cannot be written"}
+	var field *FieldError
+	var framework *echo.HTTPError
+	switch {
+	case errors.As(err, &field):
+		status, e = http.StatusBadRequest, field
+	case errors.As(err, &framework):
+		status, e = framework.Code, &FieldError{Problem: http.StatusText(framework.Code) + "; GET /control lists what there is"}
+	}
+	_ = ec.JSON(status, e) // the caller has gone; nobody else wants to know
+}
+
+func done(ec echo.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return ec.NoContent(http.StatusNoContent)
+}
+
+// read decodes one JSON object of at most 1 MiB and refuses unknown fields.
+func read(ec echo.Context, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(ec.Response(), ec.Request().Body, maxBody))
+	if err != nil {
+		return wrong("", "the body is over 1 MiB or broken off")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err = d.Decode(into)
+	var mistyped *json.UnmarshalTypeError
+	var field *FieldError
+	switch {
+	case errors.As(err, &field):
+		return field
+	case errors.As(err, &mistyped):
+		return wrong(mistyped.Field, "is a %s, must be of type %s", mistyped.Value, mistyped.Type)
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
+		return wrong(strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`), "is not known")
+	case err != nil:
+		return wrong("", "the body is not a JSON object: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return wrong("", "there is text after the JSON object")
+	}
+	return nil
+}
+
+// looseID is an agentTransactionId as people write it: a number or text.
+type looseID int64
+
+// UnmarshalJSON accepts 123 and "123".
+func (id *looseID) UnmarshalJSON(text []byte) error {
+	digits := bytes.Trim(text, `"`)
+	if !transactionID.Match(digits) {
+		return wrong("agentTransactionId", "must be an integer of 1 to 18 digits, as a number or text")
+	}
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	*id = looseID(n)
+	return err
+}
+
+func (c *Centre) postScript(ec echo.Context) error {
+	var in struct {
+		Call               string   `json:"call"`
+		AgentTransactionID looseID  `json:"agentTransactionId"`
+		Account            string   `json:"account"`
+		Answers            []Answer `json:"answers"`
+	}
+	if err := read(ec, &in); err != nil {
+		return err
+	}
+	number, err := c.addScript(Script{in.Call, int64(in.AgentTransactionID), in.Account, in.Answers})
+	if err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusCreated, map[string]int{"number": number})
+}
+
+func (c *Centre) postFaults(ec echo.Context) error {
+	var s Storm
+	if err := read(ec, &s); err != nil {
+		return err
+	}
+	if err := c.Storm(s); err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusCreated, s)
+}
+
+// waiting lists the scripts that have answers left.
+func (c *Centre) waiting() []progress {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waiting := []progress{}
+	for number := 1; number <= c.books.lastScript; number++ {
+		for _, p := range c.books.scripts[c.books.targets[number]] {
+			if p.Number == number {
+				waiting = append(waiting, *p)
+			}
+		}
+	}
+	return waiting
+}
+
+func (c *Centre) getRequests(ec echo.Context) error {
+	id, err := queryID(ec.QueryParam("agentTransactionId"))
+	if err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusOK, map[string]any{"requests": c.Requests(id)})
+}
+
+func (c *Centre) getPayment(ec echo.Context) error {
+	id, err := queryID(ec.Param("id"))
+	if err != nil {
+		return err
+	}
+	p, known := c.Payment(id)
+	if !known {
+		return ec.JSON(http.StatusNotFound, &FieldError{"agentTransactionId", "is not in the books"})
+	}
+	return ec.JSON(http.StatusOK, p)
+}
+
+// queryID reads an id from the address; an empty one is 0, all.
+func queryID(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	var id looseID
+	err := id.UnmarshalJSON([]byte(text))
+	return int64(id), err
+}
+
+func (c *Centre) putBalance(ec echo.Context) error {
+	var in struct {
+		Balance string `json:"balance"`
+	}
+	if err := read(ec, &in); err != nil {
+		return err
+	}
+	b, ok := parseBalance(in.Balance)
+	if !ok {
+		return wrong("balance", "must be text with at most four decimals, such as \"1000.0000\"")
+	}
+	if err := c.SetBalance(int64(b)); err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusOK, map[string]string{"balance": b.String()})
+}
+
+func (c *Centre) putDown(ec echo.Context) error {
+	var in struct {
+		Down *bool `json:"down"`
+	}
+	if err := read(ec, &in); err != nil {
+		return err
+	}
+	if in.Down == nil {
+		return wrong("down", "is missing")
+	}
+	c.SetDown(*in.Down)
+	return ec.JSON(http.StatusOK, map[string]bool{"down": *in.Down})
+}

@@ -1,0 +1,79 @@
+// Package processing is a processing centre that speaks protocol v20 over HTTP
+// and keeps its own books, so that a test can ask it where the money is.
+//
+// It is written from the centre's document ("Взаимодействие с процессингом"),
+// not from our client, so that the two can disagree. Sections are quoted by
+// their Russian titles. Amounts are integers: tiyn for payments, ten-thousandths
+// of a tenge for the agent's balance.
+//
+// # Calls
+//
+// POST /api/v20/{services,service,balance,check,pay,operatorByPhone}. Transport
+// mistakes get an HTTP status and no code: 401 wrong or missing bearer token,
+// 404 unknown call, 405 not POST, 415 Content-Type is not application/json in
+// UTF-8, 406 Accept does not name application/json, 413 body over 1 MiB.
+// Everything else is HTTP 200 and a code of «Таблица 1». check and pay are
+// examined in this order, the first objection is the answer:
+//
+//	202  not a JSON object, a repeated or unknown name, a missing or mistyped
+//	     field; agentTransactionId not an integer number of 1 to 18 digits;
+//	     agentTransactionDate not YYYY-MM-DDThh:mm:ss; an amount not written
+//	     with exactly two decimals (200, 200.0 and "200.00" are wrong)
+//	155  unknown service
+//	4    account over 200 characters or not matching the service's regexp
+//	202  a required extra missing or not matching its regexp; amountFrom below
+//	     amountTo; amountFrom missing at pay of the simple scheme with extras
+//	241, 242  amountTo below or above the service's limits
+//	5    the account ends in 0000
+//	202  pay only: amountTo differs from fixedAmount; contractId not offered;
+//	     extraServices not of this receipt, not adding up to amountTo, outside
+//	     minSum and maxSum, or without a meter's lastCount
+//	202  another service or account than in this id's successful check
+//
+// extras names an input without "ev_" (ev_account1 is account1); unknown extras
+// are let through ("номер терминала, тип платежа и т.п."). contractId and
+// extraServices towards a service of another scheme are 202, so the document's
+// own examples of those with P1011 are refused, and so is its check of P1012
+// with account "0" (code 4).
+//
+// # One payment, one effect
+//
+// check of an unpaid id may be repeated and keeps its transactionId; once a pay
+// with that id has arrived, check answers 215. pay needs no check before it.
+// The first pay with an id registers its body. A repeat whose JSON values differ
+// is answered 202 and touches nothing (note to «Таблица 1»). A repeat of an
+// executed payment gets the same transactionId and dates, a repeat of a refused
+// one the same code for ever, a repeat of a registered one goes on. amountTo
+// leaves the agent's balance; when less than the overdraft would remain, the
+// answer is 220 and nothing moves until a repeat finds enough. Refusals
+// found while examining a first pay are remembered too, if its id is legible.
+//
+// # Accounts with a meaning
+//
+// Ending in 0000: not found (5), in every service. P0006 (contracts): ending in
+// 1, one contract; otherwise the document's three. P0005 (receipts): ending in
+// 2, two receipts with minSum and maxSum and some parameters missing; otherwise
+// the document's receipt. operatorByPhone knows 705, 771, 776, 777 (P1011).
+//
+// # Scripts and faults
+//
+// The control API (see index.txt, served at GET /control) and its Go twins say
+// what the next requests are answered. A script is for one call and one id, one
+// account, or any payment, and the more specific one wins; each matching request
+// uses up one answer, then the centre behaves normally. Transport mistakes, an
+// outage and followed redirects use up nothing. A scripted code never hides a
+// malformed or changed body: those get their own 202. At pay, 1, 153, 220, 255
+// and codes outside the table leave the payment registered; a final refusal is
+// remembered, unless the money has moved already (then the earlier result is
+// answered). A transient code is answered without touching the books.
+//
+// Random faults are drawn from the seed, the call, the id and how many requests
+// of that call and id came before, so a storm repeats itself whatever the order
+// in which requests of different payments arrive, and across a restart.
+//
+// # What survives
+//
+// With Options.Dir everything but "down" is in processing.jsonl: one record per
+// request (two with delay_before), written before the answer. A torn last line
+// is a request that was never answered; it is cut off. One process per directory.
+package processing
