@@ -1,0 +1,110 @@
+package domain
+
+// Answer is what one attempt at the processing centre brought back, reduced to
+// what decides: no text, nothing personal.
+type Answer struct {
+	// Code is the result code; nil when none came ("no connection": time-out,
+	// reset, 5xx, broken body, an activity that never reported).
+	Code *Code `json:"code,omitempty"`
+	// StrangeEcho is set when the answer names another agentTransactionId than
+	// ours, or a transactionId that our ledger holds for another payment: it is
+	// no answer to our question, whatever its code.
+	StrangeEcho bool `json:"strangeEcho,omitempty"`
+	// Rejected is set for HTTP 401, 403, 404 and other 4xx without a code: a
+	// person has to mend token, address or agreement.
+	Rejected bool `json:"rejected,omitempty"`
+}
+
+// Means is what an answer decides.
+type Means string
+
+// What an answer can decide.
+const (
+	GoOn      Means = "go_on"     // check: the payment may be paid
+	Succeeded Means = "succeeded" // pay: the money moved, once
+	Refused   Means = "refused"   // the money certainly did not move and will not
+	Repeat    Means = "repeat"    // not final, or nothing known: the same bytes again
+)
+
+// Verdict is the reading of one answer.
+type Verdict struct {
+	Means Means `json:"means"`
+	// OperatorReason is why a person has to look while the payment goes on
+	// repeating; empty when nobody has to.
+	OperatorReason OperatorReason `json:"operatorReason,omitempty"`
+}
+
+// Final says whether the verdict ends the step.
+func (v Verdict) Final() bool { return v.Means != Repeat }
+
+// OperatorReason says why needs_operator is raised.
+type OperatorReason string
+
+// The reasons, stable names.
+const (
+	ReasonUnknownCode  OperatorReason = "unknown_code"  // a code outside table 1 answered a pay
+	ReasonStrangeEcho  OperatorReason = "strange_echo"  // the answer names another payment
+	ReasonRejected     OperatorReason = "rejected_http" // 401, 403, 404 or another 4xx
+	ReasonLateRefusal  OperatorReason = "late_refusal"  // 202 or 215 after an earlier pay
+	ReasonCancelledRun OperatorReason = "cancelled_run" // Cancel from Temporal after pay was sent
+)
+
+// CheckMeans reads an answer to check while no pay was ever sent: 0 goes on,
+// 1, 153, 220, 255 and no connection repeat, everything else is refused. The
+// money cannot have moved, so even an unknown code refuses.
+func CheckMeans(a Answer) Verdict {
+	switch {
+	case a.StrangeEcho:
+		return Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
+	case a.Code == nil:
+		return noCode(a)
+	case *a.Code == CodeSuccess:
+		return Verdict{Means: GoOn}
+	case a.Code.Known() && !a.Code.Final():
+		return Verdict{Means: Repeat}
+	default:
+		return Verdict{Means: Refused}
+	}
+}
+
+// FirstPayMeans reads the answer to the very first pay of a payment, sent by the
+// execution that committed the intent. Only here may 202 and 215 refuse: "Код
+// ответа 202 имеет фатальный статус только в случае первичного запроса".
+func FirstPayMeans(a Answer) Verdict {
+	switch {
+	case a.StrangeEcho:
+		return Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
+	case a.Code == nil:
+		return noCode(a)
+	case *a.Code == CodeSuccess:
+		return Verdict{Means: Succeeded}
+	case !a.Code.Known():
+		return Verdict{Means: Repeat, OperatorReason: ReasonUnknownCode}
+	case !a.Code.Final():
+		return Verdict{Means: Repeat}
+	default:
+		return Verdict{Means: Refused}
+	}
+}
+
+// LaterPayMeans reads the answer to a pay that may not be the first: an earlier
+// one may have moved the money. 202 and 215 then speak of the repetition, not of
+// the payment ("это не остановит Pay запрос в обработке"), so they refuse
+// nothing; any other final code is the centre's word that repeating cannot
+// change it.
+func LaterPayMeans(a Answer) Verdict {
+	v := FirstPayMeans(a)
+	if v.Means == Refused && (*a.Code == CodeBadRequest || *a.Code == CodeNumberExists) {
+		return Verdict{Means: Repeat, OperatorReason: ReasonLateRefusal}
+	}
+	return v
+}
+
+// noCode reads an answer without a code: "Отсутствие связи с процессингом
+// является нефинальной ошибкой".
+func noCode(a Answer) Verdict {
+	if a.Rejected {
+		return Verdict{Means: Repeat, OperatorReason: ReasonRejected}
+	}
+	return Verdict{Means: Repeat}
+}

@@ -1,0 +1,62 @@
+package domain
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Decimal is an exact number that is not an amount of ours: the agent's balance
+// (4 decimals), a conversion rate (10), a tariff. It keeps the text it was read
+// from, so that 509455.9000 stays 509455.9000, and is stored as text.
+type Decimal struct{ text string }
+
+// ErrDecimal is wrapped by every error of ParseDecimal.
+var ErrDecimal = errors.New("not a number")
+
+// ParseDecimal reads a JSON number of at most 40 characters without an exponent
+// (no partner writes one, and 1e999999999 costs a gigabyte to print).
+func ParseDecimal(s string) (Decimal, error) {
+	if len(s) > 40 || strings.ContainsAny(s, "eE") || !isJSONNumber(s) {
+		return Decimal{}, fmt.Errorf("%w: want up to 40 digits with a point", ErrDecimal)
+	}
+	return Decimal{text: s}, nil
+}
+
+// String is the text the number was read from; "0" for the zero value.
+func (d Decimal) String() string {
+	if d.text == "" {
+		return "0"
+	}
+	return d.text
+}
+
+// Cmp compares by value: -1, 0 or 1.
+func (d Decimal) Cmp(other Decimal) int { return d.number().Cmp(other.number()) }
+
+func (d Decimal) number() decimal.Decimal {
+	return decimal.RequireFromString(d.String()) // ParseDecimal let only valid text in
+}
+
+// MarshalJSON writes the number as it was read.
+func (d Decimal) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalJSON accepts a number or a string that ParseDecimal accepts.
+func (d *Decimal) UnmarshalJSON(b []byte) error {
+	text := string(bytes.TrimSpace(b))
+	if strings.HasPrefix(text, `"`) {
+		if err := json.Unmarshal(b, &text); err != nil {
+			return fmt.Errorf("%w: broken string", ErrDecimal)
+		}
+	}
+	parsed, err := ParseDecimal(text)
+	if err != nil {
+		return err
+	}
+	*d = parsed
+	return nil
+}
