@@ -1,0 +1,216 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tolem/domain"
+)
+
+// Call is one HTTP call to a partner as the journal keeps it, before its outcome.
+type Call struct {
+	PaymentID domain.AgentTransactionID
+	Name      string // check | pay
+	Step      int    // the workflow's step that this call is
+	Attempt   int    // the payment's how-manieth call, from 1
+	Execution string // the workflow's run id
+	Cause     domain.Cause
+	Waited    time.Duration // the scheduled wait before it; 0 for other causes
+	At        time.Time
+	Body      []byte // only its SHA-256 is kept
+}
+
+// Outcome is what a call brought back.
+type Outcome struct {
+	Duration   time.Duration
+	Kind       string // answered, or a domain.Kind
+	Failure    string // the client's stable word for a failure; "" when answered
+	HTTPStatus int    // 0 when none came
+	Code       *domain.Code
+	Message    string // the partner's text; may name the payer, stays in the ledger
+}
+
+// Answered is the Kind of an outcome that carries a result code.
+const Answered = "answered"
+
+// After is what follows an attempt: the state it leads to, and when the next
+// attempt is due if none of this was final.
+type After struct {
+	State          domain.State
+	OperatorReason domain.OperatorReason // "" leaves the flag as it is
+	TransactionID  int64                 // 0 leaves it as it is
+	// TransactionDate and StatusDate come with a successful pay.
+	TransactionDate, StatusDate string
+	Waits                       int           // scheduled waits including the coming one
+	NextWait                    time.Duration // 0 when no attempt follows
+}
+
+// CheckRecord is everything one attempt of check commits.
+type CheckRecord struct {
+	Call    Call
+	Outcome Outcome
+	After   After
+	Answer  string          // JSON of the reply for the caller; "" keeps what is there
+	Asks    domain.Question // why the payer is asked; "" when not
+	// Pay is set when the payment goes on to pay at once: the same transaction
+	// then commits the intent and the started row of the first pay.
+	Pay *PayIntent
+}
+
+// PayIntent is the commitment to send exactly these bytes.
+type PayIntent struct {
+	Body       []byte
+	AmountTo   domain.Money
+	AmountFrom domain.Money
+	Step       int // the step of the first pay
+	At         time.Time
+}
+
+// RecordCheck commits an attempt of check: its journal row, the answer, the new
+// state and, with an intent, the bytes of pay, pay_sent_at and the started row
+// of its first attempt, all or nothing.
+//
+// changed is false when the payment had been paid, ended or moved on meanwhile;
+// then only the journal row is written (the call was made). started is the
+// journal id of the first pay's started row; 0 without one.
+func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, started int64, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		columns := r.After.columns(r.Call.At.Add(r.Outcome.Duration))
+		columns["attempts"] = gorm.Expr("attempts + 1")
+		columns["asks_payer"], columns["check_body"] = r.Asks, r.Call.Body
+		r.Outcome.columns(columns)
+		if r.Answer != "" {
+			columns["check_answer"] = r.Answer
+		}
+		if r.Pay != nil {
+			columns["pay_body"], columns["pay_sent_at"] = r.Pay.Body, At(r.Pay.At)
+			columns["amount_to"], columns["amount_from"] = r.Pay.AmountTo, r.Pay.AmountFrom
+			columns["attempts"] = gorm.Expr("attempts + 2")
+		}
+		changed, err = writeState(neverPaid(tx), r.Call.PaymentID, r.Call.Step, columns)
+		if err != nil {
+			return err
+		}
+		rows := []journalRow{r.Call.row(phaseCall)}
+		r.Outcome.fill(&rows[0])
+		if changed && r.Pay != nil {
+			pay := Call{PaymentID: r.Call.PaymentID, Name: "pay", Step: r.Pay.Step, Attempt: r.Call.Attempt + 1,
+				Execution: r.Call.Execution, Cause: domain.CauseScheduled, At: r.Pay.At, Body: r.Pay.Body}
+			rows = append(rows, pay.row(phaseStarted))
+		}
+		if err := tx.Create(&rows).Error; err != nil {
+			return err
+		}
+		if len(rows) == 2 {
+			started = rows[1].ID
+		}
+		return nil
+	})
+	if err != nil {
+		return false, 0, fmt.Errorf("record check of payment %s: %w", r.Call.PaymentID, err)
+	}
+	return changed, started, nil
+}
+
+// Begun is the started row of a pay.
+type Begun struct {
+	// OK is false when the payment has ended or moved past this step meanwhile:
+	// nothing was written and nobody may be called.
+	OK      bool
+	Started int64 // journal id
+	Attempt int   // the payment's how-manieth call
+	// Cause and Waited are the call's, or recovery and 0 when this very step was
+	// begun before: an execution died in between.
+	Cause  domain.Cause
+	Waited time.Duration
+}
+
+// BeginPay commits the started row of one more pay, before its first byte.
+func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		counted := tx.Raw(`UPDATE payments SET attempts = attempts + 1
+			WHERE id = ? AND step < ? AND pay_sent_at IS NOT NULL AND state NOT IN ? RETURNING attempts`,
+			c.PaymentID, c.Step, domain.TerminalStates()).Scan(&c.Attempt)
+		if counted.Error != nil || counted.RowsAffected == 0 {
+			return counted.Error
+		}
+		var before int64
+		err := tx.Model(&journalRow{}).Where("process = ? AND step = ? AND phase = ?",
+			c.PaymentID.WorkflowID(), c.Step, phaseStarted).Count(&before).Error
+		if err != nil {
+			return err
+		}
+		if before > 0 {
+			c.Cause, c.Waited = domain.CauseRecovery, 0
+		}
+		row := c.row(phaseStarted)
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		begun = Begun{OK: true, Started: row.ID, Attempt: c.Attempt, Cause: c.Cause, Waited: c.Waited}
+		return nil
+	})
+	if err != nil {
+		return Begun{}, fmt.Errorf("begin pay of payment %s: %w", c.PaymentID, err)
+	}
+	return begun, nil
+}
+
+// RecordPay commits the outcome of the attempt that started names, and what
+// follows. changed is false when the payment had ended or moved past this step:
+// then only the outcome row is written.
+func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome, after After) (changed bool, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		row := c.row(phaseOutcome)
+		row.StartedID = &started
+		o.fill(&row)
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		columns := after.columns(c.At.Add(o.Duration))
+		o.columns(columns)
+		changed, err = writeState(inPaying(tx), c.PaymentID, c.Step, columns)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("record pay of payment %s: %w", c.PaymentID, err)
+	}
+	return changed, nil
+}
+
+// columns turns what follows an attempt into a state write.
+func (a After) columns(now time.Time) stateColumns {
+	c := stateColumns{"state": a.State, "next_attempt_at": nil}
+	if a.NextWait > 0 {
+		c["next_attempt_at"], c["waits"] = At(now.Add(a.NextWait)), a.Waits
+	}
+	if a.OperatorReason != "" {
+		c["needs_operator"], c["operator_reason"] = true, a.OperatorReason
+	}
+	if a.TransactionID != 0 {
+		c["transaction_id"] = a.TransactionID
+	}
+	if a.State == domain.StateSucceeded {
+		c["transaction_date"], c["status_date"] = a.TransactionDate, a.StatusDate
+	}
+	return c
+}
+
+// columns adds the last answer to a state write. No connection leaves the last
+// code in place: it still says what the centre thinks of the payment.
+func (o Outcome) columns(c stateColumns) {
+	if o.Code != nil {
+		c["result_code"], c["result_message"] = *o.Code, o.Message
+	}
+}
+
+// Digest is the hex SHA-256 by which bodies are compared.
+func Digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

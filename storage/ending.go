@@ -1,0 +1,80 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tolem/domain"
+)
+
+// Ending orders a terminal state.
+type Ending struct {
+	PaymentID domain.AgentTransactionID
+	Step      int
+	State     domain.State
+	// UnlessPaid writes only while no pay was ever sent: cancelled, expired.
+	UnlessPaid bool
+	Execution  string
+	// What decided, for an attempt whose outcome the ledger could not record.
+	Code                        *domain.Code
+	TransactionID               int64
+	TransactionDate, StatusDate string
+}
+
+// End writes a terminal state, if the payment is still open and this step is
+// new, and returns the payment as it then stands: the caller goes on from that,
+// not from what it ordered.
+func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
+	var now Payment
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		scope := tx
+		if e.UnlessPaid {
+			scope = neverPaid(tx)
+		}
+		columns := After{State: e.State, TransactionID: e.TransactionID,
+			TransactionDate: e.TransactionDate, StatusDate: e.StatusDate}.columns(time.Now())
+		Outcome{Code: e.Code}.columns(columns)
+		changed, err := writeState(scope, e.PaymentID, e.Step, columns)
+		if err != nil {
+			return err
+		}
+		if changed {
+			if err := tx.Create(e.row()).Error; err != nil {
+				return err
+			}
+		}
+		now, err = readPayment(tx, e.PaymentID)
+		return err
+	})
+	if err != nil {
+		return Payment{}, fmt.Errorf("end payment %s: %w", e.PaymentID, err)
+	}
+	return now, nil
+}
+
+func (e Ending) row() *journalRow {
+	return &journalRow{Process: e.PaymentID.WorkflowID(), Phase: phaseEvent, Call: string(e.State), Step: e.Step,
+		Execution: e.Execution, At: At(time.Now()), ResultCode: e.Code}
+}
+
+// Flag raises needs_operator on an open payment and journals why; a payment that
+// has ended is left alone. It may run twice: the flag stays, the journal says so
+// twice.
+func (l *Ledger) Flag(ctx context.Context, id domain.AgentTransactionID, reason domain.OperatorReason, execution string) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		raised := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalStates()).
+			Updates(map[string]any{"needs_operator": true, "operator_reason": reason, "updated_at": At(time.Now())})
+		if raised.Error != nil || raised.RowsAffected == 0 {
+			return raised.Error
+		}
+		return tx.Create(&journalRow{Process: id.WorkflowID(), Phase: phaseEvent, Call: "needs_operator",
+			Execution: execution, At: At(time.Now()), ResultMessage: string(reason)}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("flag payment %s: %w", id, err)
+	}
+	return nil
+}

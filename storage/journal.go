@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tolem/domain"
+)
+
+// The phases of journal rows. A money call has a started row, committed before
+// its first byte, and an outcome row; a call that moves nothing has one row.
+const (
+	phaseCall    = "call"
+	phaseStarted = "started"
+	phaseOutcome = "outcome"
+	phaseEvent   = "event"
+)
+
+// journalRow is one row of the append-only journal.
+type journalRow struct {
+	ID            int64 `gorm:"primaryKey"`
+	Process       string
+	Phase         string
+	StartedID     *int64
+	Call          string
+	Step          int
+	Attempt       int
+	Execution     string
+	Cause         domain.Cause
+	Waited        time.Duration
+	At            Timestamp
+	Duration      int64  // microseconds
+	BodySHA256    string `gorm:"column:body_sha256"`
+	Outcome       string
+	Failure       string
+	HTTPStatus    int `gorm:"column:http_status"`
+	ResultCode    *domain.Code
+	ResultMessage string
+}
+
+// TableName is journal.
+func (journalRow) TableName() string { return "journal" }
+
+func (c Call) row(phase string) journalRow {
+	return journalRow{
+		Process: c.PaymentID.WorkflowID(), Phase: phase, Call: c.Name, Step: c.Step, Attempt: c.Attempt,
+		Execution: c.Execution, Cause: c.Cause, Waited: c.Waited, At: At(c.At), BodySHA256: Digest(c.Body),
+	}
+}
+
+func (o Outcome) fill(row *journalRow) {
+	row.Duration = o.Duration.Microseconds()
+	row.Outcome, row.Failure, row.HTTPStatus = o.Kind, o.Failure, o.HTTPStatus
+	row.ResultCode, row.ResultMessage = o.Code, o.Message
+}
+
+// Attempt is one call to a partner, its two journal rows read as one.
+type Attempt struct {
+	Call          string
+	Attempt       int
+	Cause         domain.Cause
+	Waited        time.Duration
+	At            Timestamp
+	Reported      bool // false: no execution lived to report the outcome, so it is unknown
+	Duration      time.Duration
+	BodySHA256    string
+	Outcome       string // answered, or a domain.Kind; unknown while not reported
+	Failure       string
+	HTTPStatus    int
+	ResultCode    *domain.Code
+	ResultMessage string
+}
+
+// Attempts reads a payment's calls in the order they were begun, at most limit
+// of them with a number above after. It is empty for a payment without calls
+// and for one that does not exist.
+func (l *Ledger) Attempts(ctx context.Context, id domain.AgentTransactionID, after, limit int) ([]Attempt, error) {
+	db := l.db.WithContext(ctx)
+	var begun, outcomes []journalRow
+	err := db.Where("process = ? AND phase IN ? AND attempt > ?", id.WorkflowID(), []string{phaseCall, phaseStarted}, after).
+		Order("id").Limit(limit).Find(&begun).Error
+	if err == nil {
+		err = db.Where("process = ? AND phase = ?", id.WorkflowID(), phaseOutcome).Order("id").Find(&outcomes).Error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read attempts of payment %s: %w", id, err)
+	}
+	reported := make(map[int64]journalRow, len(outcomes))
+	for _, o := range outcomes {
+		reported[*o.StartedID] = o
+	}
+	attempts := make([]Attempt, 0, len(begun))
+	for _, b := range begun {
+		attempts = append(attempts, b.attempt(reported))
+	}
+	return attempts, nil
+}
+
+func (r journalRow) attempt(reported map[int64]journalRow) Attempt {
+	a := Attempt{Call: r.Call, Attempt: r.Attempt, Cause: r.Cause, Waited: r.Waited, At: r.At, BodySHA256: r.BodySHA256}
+	if r.Phase == phaseStarted {
+		outcome, ok := reported[r.ID]
+		if !ok {
+			a.Outcome = string(domain.Unknown)
+			return a
+		}
+		r = outcome
+	}
+	a.Reported = true
+	a.Duration = time.Duration(r.Duration) * time.Microsecond
+	a.Outcome, a.Failure, a.HTTPStatus = r.Outcome, r.Failure, r.HTTPStatus
+	a.ResultCode, a.ResultMessage = r.ResultCode, r.ResultMessage
+	return a
+}

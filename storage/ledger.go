@@ -1,0 +1,205 @@
+// Package storage is the ledger: the memory beyond Temporal's retention, and
+// the list people search. One row is one accepted process; the journal beside
+// it holds every call to a partner.
+//
+// It runs on PostgreSQL (production) and on SQLite (embedded). Unexported
+// functions take a transaction, exported methods own one. Every state write can
+// run twice or late: see writeState.
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+	_ "modernc.org/sqlite" // registers "sqlite"; the driver Temporal's server links too, a second one of that name panics
+)
+
+//go:embed migrations/postgres/*.sql migrations/sqlite/*.sql
+var migrations embed.FS
+
+// Errors that callers tell apart with errors.Is.
+var (
+	ErrNotFound  = errors.New("not in the ledger")
+	ErrIDTaken   = errors.New("agentTransactionId is taken by another payment")
+	ErrKeyReused = errors.New("idempotency key was used with another request")
+)
+
+// Ledger is a connection pool to one ledger database. It is safe for
+// concurrent use.
+type Ledger struct {
+	db      *gorm.DB
+	pool    *sql.DB
+	dialect goose.Dialect
+	file    string // SQLite's; "" on PostgreSQL
+}
+
+// connections of one process; PostgreSQL's default server takes 100 in all, and
+// two APIs with three workers must fit.
+const maxConnections = 16
+
+// Open connects to postgres://… or sqlite:///path and checks that the database
+// answers. It does not change the schema: see Migrate. Errors never contain the
+// password of the address.
+func Open(ctx context.Context, address string) (*Ledger, error) {
+	pool, dialect, err := openPool(address)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{pool: pool, dialect: dialect}
+	if dialect == goose.DialectSQLite3 {
+		l.file = strings.TrimPrefix(address, "sqlite://")
+	}
+	if err := l.Ping(ctx); err != nil {
+		_ = pool.Close() // the ping's error says more
+		return nil, err
+	}
+	l.db, err = gorm.Open(l.dialector(), &gorm.Config{
+		Logger:                 logger.Discard, // statements carry accounts and names
+		SkipDefaultTransaction: true,           // exported methods own their transactions
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+	})
+	if err != nil {
+		_ = pool.Close() // as above
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	return l, nil
+}
+
+func openPool(address string) (*sql.DB, goose.Dialect, error) {
+	switch {
+	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
+		config, err := pgx.ParseConfig(address)
+		if err != nil {
+			return nil, "", errors.New("the ledger's address is not a valid postgres:// URL")
+		}
+		pool := stdlib.OpenDB(*config)
+		pool.SetMaxOpenConns(maxConnections)
+		pool.SetMaxIdleConns(maxConnections) // the default, 2, reconnects under load
+		pool.SetConnMaxIdleTime(5 * time.Minute)
+		return pool, goose.DialectPostgres, nil
+	case strings.HasPrefix(address, "sqlite://"):
+		pool, err := openSQLite(strings.TrimPrefix(address, "sqlite://"))
+		return pool, goose.DialectSQLite3, err
+	}
+	scheme, _, _ := strings.Cut(address, ":")
+	return nil, "", fmt.Errorf("the ledger's address begins with %q; want postgres://… or sqlite:///path/to/file", scheme)
+}
+
+func openSQLite(path string) (*sql.DB, error) {
+	if path == "" {
+		return nil, errors.New("the ledger's address names no file; want sqlite:///path/to/file")
+	}
+	pragmas := url.Values{
+		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(ON)"},
+		"_txlock": {"immediate"}, // a read that turns into a write would fail with "locked" at once
+	}
+	pool, err := sql.Open("sqlite", "file:"+path+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger file: %w", err)
+	}
+	pool.SetMaxOpenConns(4) // one writes, the others read beside it (WAL)
+	return pool, nil
+}
+
+func (l *Ledger) dialector() gorm.Dialector {
+	if l.dialect == goose.DialectPostgres {
+		return postgres.New(postgres.Config{Conn: l.pool})
+	}
+	return sqlite.New(sqlite.Config{DriverName: "sqlite", Conn: l.pool})
+}
+
+// Ping says whether the ledger answers.
+func (l *Ledger) Ping(ctx context.Context) error {
+	if err := l.pool.PingContext(ctx); err != nil {
+		return fmt.Errorf("the ledger does not answer: %w", err)
+	}
+	return nil
+}
+
+// Close ends all connections.
+func (l *Ledger) Close() error { return l.pool.Close() }
+
+// Migrate brings the schema up to this program's version and returns the names
+// of the migrations it applied; none when there was nothing to do. Several
+// processes may call it at once: on PostgreSQL an advisory lock lets one work,
+// on SQLite a lock file beside the ledger's.
+func (l *Ledger) Migrate(ctx context.Context) ([]string, error) {
+	provider, err := l.migrator()
+	if err != nil {
+		return nil, err
+	}
+	if l.file != "" {
+		lock := flock.New(l.file + ".migrating")
+		if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("wait for another migration of the ledger: %w", err)
+		}
+		defer func() { _ = lock.Close() }() // the lock ends with the process at the latest
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate the ledger: %w", err)
+	}
+	var applied []string
+	for _, r := range results {
+		applied = append(applied, r.Source.Path)
+	}
+	return applied, nil
+}
+
+// CheckSchema fails, with the command to run, when migrations are missing.
+func (l *Ledger) CheckSchema(ctx context.Context) error {
+	provider, err := l.migrator()
+	if err != nil {
+		return err
+	}
+	pending, err := provider.HasPending(ctx)
+	if err != nil {
+		return fmt.Errorf("read the ledger's schema version: %w", err)
+	}
+	if pending {
+		return errors.New("the ledger's schema is older than this program: run `tolem migrate` first")
+	}
+	return nil
+}
+
+func (l *Ledger) migrator() (*goose.Provider, error) {
+	folder, options := "migrations/sqlite", []goose.ProviderOption{}
+	if l.dialect == goose.DialectPostgres {
+		folder = "migrations/postgres"
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // try each second for 5 minutes
+		if err != nil {
+			return nil, fmt.Errorf("prepare the migration lock: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	files, err := fs.Sub(migrations, folder)
+	if err != nil {
+		return nil, fmt.Errorf("embedded migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(l.dialect, l.pool, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("prepare migrations: %w", err)
+	}
+	return provider, nil
+}
+
+// inTransaction runs do in one transaction; an error rolls everything back.
+func (l *Ledger) inTransaction(ctx context.Context, do func(tx *gorm.DB) error) error {
+	return l.db.WithContext(ctx).Transaction(do)
+}

@@ -1,0 +1,109 @@
+package storage
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"tolem/domain"
+)
+
+// PaymentFilter narrows a list; zero values do not narrow.
+type PaymentFilter struct {
+	Caller        string
+	States        []domain.State
+	ServiceID     string
+	ResultCode    *domain.Code
+	NeedsOperator *bool
+	CreatedBefore time.Time
+	CreatedAfter  time.Time
+}
+
+// ErrCursor is returned for a cursor that this ledger did not hand out.
+var ErrCursor = errors.New("not a cursor of this list")
+
+// Payments lists payments, the newest first, at most limit of them, from where
+// cursor points ("" is the beginning). next is "" on the last page. Payments
+// accepted meanwhile do not shift the pages.
+func (l *Ledger) Payments(ctx context.Context, f PaymentFilter, cursor string, limit int) (page []Payment, next string, err error) {
+	q := l.db.WithContext(ctx).Model(&Payment{})
+	if f.Caller != "" {
+		q = q.Where("caller = ?", f.Caller)
+	}
+	if len(f.States) > 0 {
+		q = q.Where("state IN ?", f.States)
+	}
+	if f.ServiceID != "" {
+		q = q.Where("service_id = ?", f.ServiceID)
+	}
+	if f.ResultCode != nil {
+		q = q.Where("result_code = ?", *f.ResultCode)
+	}
+	if f.NeedsOperator != nil {
+		q = q.Where("needs_operator = ?", *f.NeedsOperator)
+	}
+	if !f.CreatedBefore.IsZero() {
+		q = q.Where("created_at < ?", At(f.CreatedBefore))
+	}
+	if !f.CreatedAfter.IsZero() {
+		q = q.Where("created_at >= ?", At(f.CreatedAfter))
+	}
+	if cursor != "" {
+		at, id, err := readCursor(cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", at, at, id)
+	}
+	if err := q.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
+		return nil, "", fmt.Errorf("list payments: %w", err)
+	}
+	if len(page) > limit {
+		page = page[:limit]
+		next = writeCursor(page[limit-1])
+	}
+	return page, next, nil
+}
+
+func writeCursor(last Payment) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", last.CreatedAt.UnixMicro(), int64(last.ID)))
+}
+
+func readCursor(cursor string) (at, id int64, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(cursor) > 64 {
+		return 0, 0, ErrCursor
+	}
+	if n, err := fmt.Sscanf(string(raw), "%d.%d", &at, &id); n != 2 || err != nil {
+		return 0, 0, ErrCursor
+	}
+	return at, id, nil
+}
+
+// OpenPayment is what the sweep needs of a payment to start it again.
+type OpenPayment struct {
+	ID               domain.AgentTransactionID
+	ServiceID        string
+	RetryInitial     time.Duration
+	RetryFactorMilli int64
+}
+
+// Ladder is the payment's growing retry interval, fixed at acceptance.
+func (p OpenPayment) Ladder() domain.Ladder {
+	return domain.Ladder{Initial: p.RetryInitial, FactorMilli: p.RetryFactorMilli}
+}
+
+// OpenPayments reads up to limit open payments accepted before the given
+// instant with an id above after, in the order of their ids.
+func (l *Ledger) OpenPayments(ctx context.Context, before time.Time, after domain.AgentTransactionID, limit int) ([]OpenPayment, error) {
+	var open []OpenPayment
+	err := l.db.WithContext(ctx).Model(&Payment{}).
+		Where("state IN ? AND created_at < ? AND id > ?", domain.OpenStates(), At(before), after).
+		Order("id").Limit(limit).Find(&open).Error
+	if err != nil {
+		return nil, fmt.Errorf("read open payments: %w", err)
+	}
+	return open, nil
+}

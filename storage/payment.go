@@ -1,0 +1,237 @@
+package storage
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tolem/domain"
+)
+
+// Payment is one row of the ledger: what the caller asked, where the payment
+// stands, and what the processing centre said last.
+type Payment struct {
+	ID                   domain.AgentTransactionID `gorm:"primaryKey;autoIncrement:false"`
+	Caller               string                    // the token's name
+	IdempotencyKey       string
+	RequestSHA256        string `gorm:"column:request_sha256"` // of the canonical request
+	ServiceID            string
+	Account              string
+	AmountTo             *domain.Money
+	AmountFrom           *domain.Money
+	Extras               Extras
+	IdentityCard         string
+	FullName             string
+	AutoPay              bool
+	AgentTransactionDate string // 2006-01-02T15:04:05 in the configured zone, fixed at acceptance
+	RetryInitial         time.Duration
+	RetryFactorMilli     int64
+
+	State          domain.State
+	NeedsOperator  bool
+	OperatorReason domain.OperatorReason
+	Step           int
+	Attempts       int
+	Waits          int
+	NextAttemptAt  *Timestamp
+
+	ResultCode      *domain.Code
+	ResultMessage   string
+	TransactionID   *int64
+	TransactionDate string
+	StatusDate      string
+	CheckBody       []byte          // the exact bytes of every check; nil before the first
+	CheckAnswer     string          // JSON of what check answered; "" before
+	AsksPayer       domain.Question // why the payment waits for the payer; "" when it does not
+	PayBody         []byte
+	PaySentAt       *Timestamp // set: a pay may have been sent, the money may have moved
+
+	CreatedAt Timestamp
+	UpdatedAt Timestamp
+}
+
+// Ladder is the payment's growing retry interval, fixed at acceptance.
+func (p Payment) Ladder() domain.Ladder {
+	return domain.Ladder{Initial: p.RetryInitial, FactorMilli: p.RetryFactorMilli}
+}
+
+// Extras are the additional fields of a request, a JSON object in the ledger.
+type Extras map[string]string
+
+// Value stores JSON; keys come out sorted.
+func (e Extras) Value() (driver.Value, error) {
+	if len(e) == 0 {
+		return "{}", nil
+	}
+	b, err := json.Marshal(map[string]string(e))
+	return string(b), err
+}
+
+// Scan reads JSON.
+func (e *Extras) Scan(src any) error {
+	text, err := text(src)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(text), (*map[string]string)(e))
+}
+
+// text is a TEXT column's value, whichever type the driver delivers.
+func text(src any) (string, error) {
+	switch v := src.(type) {
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	}
+	return "", fmt.Errorf("the ledger holds a %T, not text", src)
+}
+
+// Accept commits the payment in state accepted: from then on it is never lost.
+//
+// The same caller, key and request again return the payment that is there, with
+// created false. Another request under that key is ErrKeyReused; an id that
+// another payment holds is ErrIDTaken. A payment without an id gets one: 13
+// digits of Unix milliseconds and 5 of a ledger sequence.
+func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, created bool, err error) {
+	generated := p.ID == 0
+	p.State = domain.StateAccepted
+	p.UpdatedAt = p.CreatedAt
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		for {
+			if generated {
+				if p.ID, err = l.newPaymentID(tx, p.CreatedAt.Time); err != nil {
+					return err
+				}
+			}
+			inserted := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&p)
+			if inserted.Error != nil {
+				return inserted.Error
+			}
+			if inserted.RowsAffected == 1 {
+				accepted, created = p, true
+				return nil
+			}
+			accepted, err = acceptedBefore(tx, p)
+			if generated && errors.Is(err, ErrIDTaken) {
+				continue // a caller chose the number just generated; take the next
+			}
+			return err
+		}
+	})
+	if err != nil {
+		return Payment{}, false, fmt.Errorf("accept payment: %w", err)
+	}
+	return accepted, created, nil
+}
+
+// acceptedBefore explains why an insert changed nothing: the key is there (then
+// it decides), or else the id is.
+func acceptedBefore(tx *gorm.DB, p Payment) (Payment, error) {
+	var before []Payment
+	err := tx.Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey).Limit(1).Find(&before).Error
+	switch {
+	case err != nil:
+		return Payment{}, err
+	case len(before) == 0:
+		return Payment{}, ErrIDTaken
+	case before[0].RequestSHA256 != p.RequestSHA256:
+		return Payment{}, ErrKeyReused
+	}
+	return before[0], nil
+}
+
+// newPaymentID makes an id that a new or restored ledger cannot have used: the
+// milliseconds lead, the sequence tells payments of one millisecond apart.
+func (l *Ledger) newPaymentID(tx *gorm.DB, now time.Time) (domain.AgentTransactionID, error) {
+	next := "UPDATE payment_numbers SET last = (last + 1) % 100000 RETURNING last"
+	if l.onPostgres() {
+		next = "SELECT nextval('payment_numbers')"
+	}
+	var number int64
+	if err := tx.Raw(next).Scan(&number).Error; err != nil {
+		return 0, fmt.Errorf("take a payment number: %w", err)
+	}
+	return domain.AgentTransactionID(now.UnixMilli()*100_000 + number), nil
+}
+
+// Payment reads one payment; ErrNotFound when there is none.
+func (l *Ledger) Payment(ctx context.Context, id domain.AgentTransactionID) (Payment, error) {
+	return readPayment(l.db.WithContext(ctx), id)
+}
+
+func readPayment(tx *gorm.DB, id domain.AgentTransactionID) (Payment, error) {
+	var found []Payment
+	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil {
+		return Payment{}, fmt.Errorf("read payment %s: %w", id, err)
+	}
+	if len(found) == 0 {
+		return Payment{}, fmt.Errorf("payment %s: %w", id, ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// PaymentByKey reads the payment a caller made with an idempotency key;
+// ErrNotFound when there is none.
+func (l *Ledger) PaymentByKey(ctx context.Context, caller, key string) (Payment, error) {
+	var found []Payment
+	err := l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", caller, key).Limit(1).Find(&found).Error
+	if err != nil {
+		return Payment{}, fmt.Errorf("read payment by key: %w", err)
+	}
+	if len(found) == 0 {
+		return Payment{}, fmt.Errorf("payment of this key: %w", ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// TransactionElsewhere says whether another payment holds the processing
+// centre's transactionId.
+func (l *Ledger) TransactionElsewhere(ctx context.Context, transactionID int64, id domain.AgentTransactionID) (bool, error) {
+	var n int64
+	err := l.db.WithContext(ctx).Model(&Payment{}).
+		Where("transaction_id = ? AND id <> ?", transactionID, id).Limit(1).Count(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("look for transactionId in the ledger: %w", err)
+	}
+	return n > 0, nil
+}
+
+// stateColumns are those that a state write may change.
+type stateColumns map[string]any
+
+// writeState is the only way a payment's state changes:
+//
+//	… WHERE id = ? AND step < ? AND state NOT IN (terminal)
+//
+// The workflow counts the step up with every write it orders. So a write that
+// runs twice changes nothing the second time; one that was frozen and wakes
+// after a later step, or after the end, changes nothing at all. changed says
+// whether the row was written.
+func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns stateColumns) (changed bool, err error) {
+	columns["step"] = step
+	columns["updated_at"] = At(time.Now())
+	if state, ok := columns["state"].(domain.State); ok && state.Terminal() {
+		columns["needs_operator"], columns["next_attempt_at"] = false, nil
+	}
+	written := tx.Model(&Payment{}).
+		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalStates()).
+		Updates(map[string]any(columns))
+	return written.RowsAffected == 1, written.Error
+}
+
+// neverPaid narrows a state write to payments for which no pay was ever sent.
+func neverPaid(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NULL") }
+
+// inPaying narrows a state write to payments whose intent to pay is committed.
+func inPaying(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NOT NULL") }
+
+// onPostgres says which dialect this ledger speaks.
+func (l *Ledger) onPostgres() bool { return l.dialect == goose.DialectPostgres }
