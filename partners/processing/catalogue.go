@@ -1,0 +1,134 @@
+package processing
+
+import "encoding/json"
+
+// Catalogue is the list of services open to the agent ("Запрос списка доступных
+// для приема платежей услуг"). It and its copies are safe for concurrent use.
+type Catalogue struct {
+	Services []Service `json:"services"`
+	// Broken counts entries that could not be read. They are left out, so that
+	// one of them does not close all other services.
+	Broken int `json:"broken,omitempty"`
+}
+
+// Service is one service: what it asks of the payer and what it shows.
+type Service struct {
+	ServiceID    string  `json:"serviceId"`
+	Type         int     `json:"type"` // 0 simple, 1 receipt, 2 choice, by the examples; the answer to check decides
+	Name         string  `json:"name"`
+	Group        string  `json:"group,omitempty"`
+	FixedPayment bool    `json:"fixedPayment"` // the amount is given, not chosen
+	Country      string  `json:"country,omitempty"`
+	Inputs       []Field `json:"inputs,omitempty"`
+	Displays     []Field `json:"displays,omitempty"`
+
+	patterns *patterns // shared by a catalogue; nil in a Service made by hand, compiled anew each time then
+}
+
+// Field is one input of the payer or one value shown to them. Inputs but account
+// are named with the prefix ev_.
+type Field struct {
+	Name     string `json:"name"`
+	Required bool   `json:"required"`
+	Title    string `json:"title,omitempty"`
+	Regexp   string `json:"regexp,omitempty"`
+}
+
+// Service finds a service by its id.
+func (c Catalogue) Service(serviceID string) (Service, bool) {
+	for _, s := range c.Services {
+		if s.ServiceID == serviceID {
+			return s, true
+		}
+	}
+	return Service{}, false
+}
+
+const (
+	// keyServices is how the document spells the list: with a Cyrillic с (U+0441).
+	keyServices = "servi\u0441es"
+	// keyServicesLatin is how one would expect it.
+	keyServicesLatin = "services"
+)
+
+// Values that are read leniently.
+type (
+	rawService struct {
+		ServiceID    json.RawMessage `json:"serviceId"`
+		Type         json.RawMessage `json:"type"`
+		Name         json.RawMessage `json:"name"`
+		Group        json.RawMessage `json:"group"`
+		FixedPayment json.RawMessage `json:"fixedPayment"`
+		Country      json.RawMessage `json:"country"`
+		Inputs       json.RawMessage `json:"inputs"`
+		Displays     json.RawMessage `json:"displays"`
+	}
+	rawField struct {
+		Name     json.RawMessage `json:"name"`
+		Required json.RawMessage `json:"required"`
+		Title    json.RawMessage `json:"title"`
+		Regexp   json.RawMessage `json:"regexp"`
+	}
+)
+
+// decodeCatalogue reads the answer to services or service.
+func decodeCatalogue(operation string, body []byte) (Catalogue, error) {
+	e, err := decodeLookup(operation, body)
+	if err != nil {
+		return Catalogue{}, err
+	}
+	raw := e.fields[keyServices]
+	if len(raw) == 0 || string(raw) == "null" {
+		raw = e.fields[keyServicesLatin]
+	}
+	var list []json.RawMessage
+	p := parts{whole: true}
+	if !p.into(raw, &list) {
+		return Catalogue{}, errDetails
+	}
+	c := Catalogue{Services: []Service{}}
+	shared := new(patterns)
+	for _, entry := range list {
+		service, ok := decodeService(entry)
+		if !ok {
+			c.Broken++
+			continue
+		}
+		service.patterns = shared
+		c.Services = append(c.Services, service)
+	}
+	return c, nil
+}
+
+// decodeService reads one entry whole or not at all: an input that could not be
+// read would be an input that is not checked.
+func decodeService(raw json.RawMessage) (Service, bool) {
+	var r rawService
+	p := parts{whole: true}
+	if !p.into(raw, &r) {
+		return Service{}, false
+	}
+	number := p.required(r.Type)
+	kind, ok := integer(json.RawMessage(number), 9)
+	s := Service{
+		ServiceID: p.required(r.ServiceID), Type: int(kind), Name: p.text(r.Name), Group: p.text(r.Group),
+		FixedPayment: p.yes(r.FixedPayment), Country: p.text(r.Country),
+		Inputs: p.fields(r.Inputs), Displays: p.fields(r.Displays),
+	}
+	return s, ok && p.whole
+}
+
+func (p *parts) fields(raw json.RawMessage) []Field {
+	var list []rawField
+	if !p.into(raw, &list) {
+		return nil
+	}
+	var fields []Field
+	for _, f := range list {
+		fields = append(fields, Field{
+			Name: p.required(f.Name), Required: p.yes(f.Required),
+			Title: p.text(f.Title), Regexp: p.text(f.Regexp),
+		})
+	}
+	return fields
+}

@@ -1,0 +1,136 @@
+package processing
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"unicode/utf8"
+)
+
+// seeds offers every example of the document and every broken body.
+func seeds(f *testing.F) {
+	files, err := filepath.Glob("testdata/responses/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no examples", err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for body := range brokenBodies {
+		f.Add([]byte(body))
+	}
+	for _, detail := range brokenDetails {
+		f.Add([]byte(`{"result":0,"transactionId":"7","agentTransactionId":8,` + detail + `}`))
+	}
+}
+
+// known fails unless err is one that callers are promised.
+func known(t *testing.T, err error) {
+	t.Helper()
+	var why unreadable
+	var refusal *Refusal
+	if !errors.As(err, &why) && !errors.As(err, &refusal) {
+		t.Errorf("unclassified: %v", err)
+	}
+}
+
+// A reply that is read can be stored, and comes back as it was.
+func FuzzReply(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		reply, err := decodeReply(body)
+		if err != nil {
+			known(t, err)
+			if !errors.Is(err, errDetails) && !reflect.DeepEqual(reply, Reply{}) {
+				t.Errorf("%v beside %+v", err, reply)
+			}
+			return
+		}
+		var envelope struct {
+			Result json.Number `json:"result"`
+		}
+		if !json.Valid(body) && body[0] != 0xef || json.Unmarshal(body, &envelope) != nil && body[0] != 0xef {
+			t.Errorf("%q was read as %+v", body, reply)
+		}
+		stored, err := json.Marshal(reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again Reply
+		if err := json.Unmarshal(stored, &again); err != nil || !reflect.DeepEqual(again, reply) {
+			t.Errorf("%v\nstored %s\nread   %+v\nwas    %+v", err, stored, again, reply)
+		}
+		if !utf8.Valid(stored) || reply.TransactionID < 0 || reply.AgentTransactionID < 0 || len(reply.Displays) > maxDisplays {
+			t.Errorf("%+v", reply)
+		}
+		_ = reply.Answer(1)
+	})
+}
+
+// A catalogue that is read can be shown and asked.
+func FuzzCatalogue(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := decodeCatalogue(opServices, body)
+		if err != nil {
+			known(t, err)
+			return
+		}
+		shown, err := json.Marshal(c)
+		if err != nil || !utf8.Valid(shown) {
+			t.Errorf("%s %v", shown, err)
+		}
+		for _, s := range c.Services[:min(3, len(c.Services))] {
+			if s.ServiceID == "" {
+				t.Error("a service without an id")
+			}
+			_ = s.CheckInputs("1234567890", map[string]string{"account1": "x"})
+		}
+	})
+}
+
+func FuzzBalance(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b, err := decodeBalance(body)
+		if err != nil {
+			known(t, err)
+			return
+		}
+		var again Balance
+		if shown, err := json.Marshal(b); err != nil || json.Unmarshal(shown, &again) != nil || !reflect.DeepEqual(again, b) {
+			t.Errorf("%s %v", shown, err)
+		}
+	})
+}
+
+func FuzzOperator(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o, err := decodeOperator(body)
+		if err != nil {
+			known(t, err)
+		} else if !utf8.ValidString(o.ServiceID) {
+			t.Errorf("%q", o.ServiceID)
+		}
+	})
+}
+
+// Patterns are foreign bytes too: any pattern on any value ends with a reason
+// or without, and never with a panic.
+func FuzzPattern(f *testing.F) {
+	for _, pattern := range []string{`^\d{10}$`, `^(?!.*\.\.)\w+$`, `^[a-z-[aeiou]]+$`, `(a+)+\1`, `(?<n>x)\k<n>`, `(?(1)a|b)`, `\p{IsCyrillic}`, `(`} {
+		f.Add(pattern, "Иванов 77")
+	}
+	f.Fuzz(func(t *testing.T, pattern, value string) {
+		s := Service{Inputs: []Field{{Name: "account", Regexp: pattern}}}
+		_ = s.CheckInputs(value, nil)
+	})
+}
