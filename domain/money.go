@@ -88,7 +88,7 @@ func isJSONNumber(s string) bool {
 // String is the amount with two decimals and a point: "200.00", "-0.05".
 func (m Money) String() string {
 	sign := ""
-	tiyn := uint64(m) //nolint:gosec // two's complement: negated below, exact for every value
+	tiyn := uint64(m) // two's complement: negated below, exact for every value
 	if m < 0 {
 		sign, tiyn = "-", -tiyn
 	}

@@ -47,6 +47,7 @@ type Ledger struct {
 	pool    *sql.DB
 	dialect goose.Dialect
 	file    string // SQLite's; "" on PostgreSQL
+	numbers paymentNumbers
 }
 
 // connections of one process; PostgreSQL's default server takes 100 in all, and

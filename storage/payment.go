@@ -104,62 +104,40 @@ func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, creat
 	generated := p.ID == 0
 	p.State = domain.StateAccepted
 	p.UpdatedAt = p.CreatedAt
-	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
-		for {
-			if generated {
-				if p.ID, err = l.newPaymentID(tx, p.CreatedAt.Time); err != nil {
-					return err
-				}
+	for {
+		if generated {
+			if p.ID, err = l.newPaymentID(ctx, p.CreatedAt.Time); err != nil {
+				return Payment{}, false, err
 			}
-			inserted := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&p)
-			if inserted.Error != nil {
-				return inserted.Error
-			}
-			if inserted.RowsAffected == 1 {
-				accepted, created = p, true
-				return nil
-			}
-			accepted, err = acceptedBefore(tx, p)
-			if generated && errors.Is(err, ErrIDTaken) {
-				continue // a caller chose the number just generated; take the next
-			}
-			return err
 		}
-	})
-	if err != nil {
-		return Payment{}, false, fmt.Errorf("accept payment: %w", err)
+		inserted := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&p) // one statement is a transaction
+		if inserted.Error != nil {
+			return Payment{}, false, fmt.Errorf("accept payment: %w", inserted.Error)
+		}
+		if inserted.RowsAffected == 1 {
+			return p, true, nil
+		}
+		accepted, err = l.acceptedBefore(ctx, p)
+		if generated && errors.Is(err, ErrIDTaken) {
+			continue // a caller chose the number just generated; take the next
+		}
+		return accepted, false, err
 	}
-	return accepted, created, nil
 }
 
 // acceptedBefore explains why an insert changed nothing: the key is there (then
 // it decides), or else the id is.
-func acceptedBefore(tx *gorm.DB, p Payment) (Payment, error) {
-	var before []Payment
-	err := tx.Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey).Limit(1).Find(&before).Error
+func (l *Ledger) acceptedBefore(ctx context.Context, p Payment) (Payment, error) {
+	before, err := l.PaymentByKey(ctx, p.Caller, p.IdempotencyKey)
 	switch {
+	case errors.Is(err, ErrNotFound):
+		return Payment{}, ErrIDTaken
 	case err != nil:
 		return Payment{}, err
-	case len(before) == 0:
-		return Payment{}, ErrIDTaken
-	case before[0].RequestSHA256 != p.RequestSHA256:
+	case before.RequestSHA256 != p.RequestSHA256:
 		return Payment{}, ErrKeyReused
 	}
-	return before[0], nil
-}
-
-// newPaymentID makes an id that a new or restored ledger cannot have used: the
-// milliseconds lead, the sequence tells payments of one millisecond apart.
-func (l *Ledger) newPaymentID(tx *gorm.DB, now time.Time) (domain.AgentTransactionID, error) {
-	next := "UPDATE payment_numbers SET last = (last + 1) % 100000 RETURNING last"
-	if l.onPostgres() {
-		next = "SELECT nextval('payment_numbers')"
-	}
-	var number int64
-	if err := tx.Raw(next).Scan(&number).Error; err != nil {
-		return 0, fmt.Errorf("take a payment number: %w", err)
-	}
-	return domain.AgentTransactionID(now.UnixMilli()*100_000 + number), nil
+	return before, nil
 }
 
 // Payment reads one payment; ErrNotFound when there is none.

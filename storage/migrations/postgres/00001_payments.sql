@@ -1,7 +1,8 @@
 -- +goose Up
 
--- The five last digits of a generated agentTransactionId.
-CREATE SEQUENCE payment_numbers MINVALUE 0 MAXVALUE 99999 CYCLE;
+-- The five last digits of a generated agentTransactionId, in blocks of 100 that a
+-- process takes at once.
+CREATE SEQUENCE payment_numbers MINVALUE 0 MAXVALUE 999 CYCLE;
 
 -- One row is one accepted payment; the row is the acceptance. Amounts are tiyn,
 -- times are microseconds since 1970 UTC.

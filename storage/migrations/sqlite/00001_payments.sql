@@ -1,6 +1,7 @@
 -- +goose Up
 
--- The five last digits of a generated agentTransactionId.
+-- The five last digits of a generated agentTransactionId, in blocks of 100 that a
+-- process takes at once.
 CREATE TABLE payment_numbers (last BIGINT NOT NULL);
 INSERT INTO payment_numbers (last) VALUES (-1);
 
