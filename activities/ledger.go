@@ -1,0 +1,67 @@
+package activities
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// Ledger writes what the workflow itself decides.
+type Ledger struct{ Ledger *storage.Ledger }
+
+// EndInput orders a terminal state.
+type EndInput struct {
+	PaymentID  domain.AgentTransactionID `json:"paymentId"`
+	Step       int                       `json:"step"`
+	State      domain.State              `json:"state"`
+	UnlessPaid bool                      `json:"unlessPaid"` // only while no pay was ever sent
+	// What decided, for an answer that its own attempt could not record.
+	Code            *domain.Code `json:"code,omitempty"`
+	TransactionID   int64        `json:"transactionId,omitempty"`
+	TransactionDate string       `json:"transactionDate,omitempty"`
+	StatusDate      string       `json:"statusDate,omitempty"`
+}
+
+// EndResult is where the payment stands after an order to end it, followed or
+// not.
+type EndResult struct {
+	State    domain.State `json:"state"`
+	Step     int          `json:"step"`
+	Attempts int          `json:"attempts"`
+	Waits    int          `json:"waits"`
+	PaySent  bool         `json:"paySent,omitempty"`
+	Code     *domain.Code `json:"code,omitempty"`
+}
+
+// EndPayment writes a terminal state if the payment is still open. Idempotent on the
+// payment and step; it fails only when the ledger does.
+func (l *Ledger) EndPayment(ctx context.Context, in EndInput) (EndResult, error) {
+	now, err := l.Ledger.End(ctx, storage.Ending{
+		PaymentID: in.PaymentID, Step: in.Step, State: in.State, UnlessPaid: in.UnlessPaid,
+		Execution: activity.GetInfo(ctx).WorkflowExecution.RunID,
+		Code:      in.Code, TransactionID: in.TransactionID, TransactionDate: in.TransactionDate, StatusDate: in.StatusDate,
+	})
+	if err != nil {
+		return EndResult{}, err
+	}
+	return EndResult{State: now.State, Step: now.Step, Attempts: now.Attempts, Waits: now.Waits,
+		PaySent: now.PaySentAt != nil, Code: now.ResultCode}, nil
+}
+
+// FlagInput orders the needs_operator flag.
+type FlagInput struct {
+	PaymentID domain.AgentTransactionID `json:"paymentId"`
+	Reason    domain.OperatorReason     `json:"reason"`
+}
+
+// FlagResult is empty.
+type FlagResult struct{}
+
+// FlagPayment raises needs_operator on an open payment and journals why. It may run
+// twice; it fails only when the ledger does.
+func (l *Ledger) FlagPayment(ctx context.Context, in FlagInput) (FlagResult, error) {
+	return FlagResult{}, l.Ledger.Flag(ctx, in.PaymentID, in.Reason, activity.GetInfo(ctx).WorkflowExecution.RunID)
+}

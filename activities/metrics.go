@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tolem/storage"
+)
+
+// Metrics counts what this process did at the partners. A nil *Metrics counts
+// nothing.
+type Metrics struct {
+	attempts *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	restarts prometheus.Counter
+}
+
+// NewMetrics registers the metrics; it panics when they are registered already.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tolem_attempts_total", Help: "Calls of check and pay by outcome and result code.",
+		}, []string{"call", "outcome", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tolem_attempt_seconds", Help: "Duration of calls of check and pay.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"call"}),
+		restarts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tolem_sweep_restarts_total", Help: "Open payments that the sweep started again.",
+		}),
+	}
+	registry.MustRegister(m.attempts, m.duration, m.restarts)
+	return m
+}
+
+func (m *Metrics) attempt(call string, o storage.Outcome) {
+	if m == nil {
+		return
+	}
+	code := "none"
+	if o.Code != nil {
+		code = strconv.Itoa(int(*o.Code))
+		if !o.Code.Known() {
+			code = "unknown" // a partner's garbage must not make labels without end
+		}
+	}
+	m.attempts.WithLabelValues(call, o.Kind, code).Inc()
+	m.duration.WithLabelValues(call).Observe(o.Duration.Seconds())
+}
+
+func (m *Metrics) restarted() {
+	if m != nil {
+		m.restarts.Inc()
+	}
+}

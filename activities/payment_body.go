@@ -1,0 +1,70 @@
+package activities
+
+import (
+	"time"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/storage"
+)
+
+// checkBody is what check sends: the stored bytes, or before the first attempt
+// the ones that will be stored with its outcome.
+func checkBody(p storage.Payment) ([]byte, error) {
+	if p.CheckBody != nil {
+		return p.CheckBody, nil
+	}
+	return processing.CheckRequest{
+		ServiceID: p.ServiceID, Account: p.Account, AgentTransactionID: p.ID, AgentTransactionDate: p.AgentTransactionDate,
+		AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, IdentityCard: p.IdentityCard, FullName: p.FullName, Extras: p.Extras,
+	}.Body()
+}
+
+// intentToPay builds the bytes of every pay of the payment. amountFrom is always
+// sent; without one from the caller it is amountTo.
+func intentToPay(p storage.Payment, step int) (*storage.PayIntent, error) {
+	from := *p.AmountTo // asks() stops a payment without it
+	if p.AmountFrom != nil {
+		from = *p.AmountFrom
+	}
+	body, err := processing.PayRequest{
+		ServiceID: p.ServiceID, Account: p.Account, AgentTransactionID: p.ID, AgentTransactionDate: p.AgentTransactionDate,
+		AmountTo: *p.AmountTo, AmountFrom: from, IdentityCard: p.IdentityCard, FullName: p.FullName, Extras: p.Extras,
+	}.Body()
+	if err != nil {
+		return nil, err
+	}
+	return &storage.PayIntent{Body: body, AmountTo: *p.AmountTo, AmountFrom: from, Step: step, At: time.Now()}, nil
+}
+
+// asks says what the payer has to decide before pay. The answer decides, not the
+// service's type: contracts and receipts ask unless the request chose already;
+// displays and rates alone stop nothing.
+func asks(p storage.Payment, reply processing.Reply) domain.Question {
+	switch {
+	case len(reply.Invoices) > 0:
+		return domain.AsksReceipt
+	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras["contractId"]):
+		return domain.AsksContract
+	case !p.AutoPay:
+		return domain.AsksGoAhead
+	case p.AmountTo == nil:
+		return domain.AsksAmount
+	}
+	if shown, ok := reply.Displays["fixedAmount"]; ok {
+		fixed, err := domain.ParseMoney(shown)
+		if err != nil || fixed != *p.AmountTo {
+			return domain.AsksFixedAmount
+		}
+	}
+	return domain.AsksNothing
+}
+
+func offered(contracts []processing.Contract, id string) bool {
+	for _, c := range contracts {
+		if c.ContractID == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,319 @@
+// Package activities is what workflows do to the world: one struct for each
+// counterparty, with concrete clients in exported fields. Inputs and results
+// carry ids, states, codes and amounts; everything personal is read from the
+// ledger by id and never enters Temporal.
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/storage"
+)
+
+// recordLimit bounds the ledger write after a call. The write runs under
+// context.WithoutCancel: a call that was made is journalled even when the
+// activity was cancelled or timed out meanwhile.
+const recordLimit = 5 * time.Second
+
+// Processing calls the processing centre for payments of the ledger.
+type Processing struct {
+	Ledger  *storage.Ledger
+	Centre  *processing.Client
+	Metrics *Metrics
+
+	firsts firstPays
+}
+
+// AttemptInput orders one attempt of check or pay.
+type AttemptInput struct {
+	PaymentID domain.AgentTransactionID `json:"paymentId"`
+	Step      int                       `json:"step"`     // the workflow's; counted up with every order
+	Cause     domain.Cause              `json:"cause"`    // why now
+	Waited    time.Duration             `json:"waited"`   // the scheduled wait before; 0 for other causes
+	Waits     int                       `json:"waits"`    // scheduled waits so far
+	NextWait  time.Duration             `json:"nextWait"` // the wait that follows unless this is final
+}
+
+// AttemptResult is what an attempt found and decided.
+type AttemptResult struct {
+	// Behind is set when the ledger had seen this step, or the end, before:
+	// nobody was called, and the workflow goes on from Step and Waits.
+	Behind bool `json:"behind,omitempty"`
+	// State, Step, Attempts and Waits are the ledger's after the attempt. State
+	// is empty when the outcome could not be recorded.
+	State    domain.State `json:"state,omitempty"`
+	Step     int          `json:"step,omitempty"`
+	Attempts int          `json:"attempts,omitempty"`
+	Waits    int          `json:"waits,omitempty"`
+	// PaySent says that the intent to pay is committed.
+	PaySent bool            `json:"paySent,omitempty"`
+	Asks    domain.Question `json:"asks,omitempty"`
+	Verdict domain.Verdict  `json:"verdict"`
+	Code    *domain.Code    `json:"code,omitempty"`
+	Failure string          `json:"failure,omitempty"` // the client's stable word
+	// What a successful pay is known by at the partner.
+	TransactionID   int64  `json:"transactionId,omitempty"`
+	TransactionDate string `json:"transactionDate,omitempty"`
+	StatusDate      string `json:"statusDate,omitempty"`
+}
+
+// Check asks whether the payment can be made, and commits the intent to pay in
+// the same transaction as the answer when nothing asks the payer.
+//
+// Idempotent on the payment: once a pay may have been sent it calls nobody and
+// returns where the ledger stands; asked twice before that, the partner gives
+// the same answer. It fails only when the ledger does, and then no pay was sent.
+func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	p.firsts.forget(in.PaymentID) // an earlier run of this activity may have left its own
+	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() {
+		return behind(payment), nil
+	}
+	body, err := checkBody(payment)
+	if err != nil {
+		return AttemptResult{}, fmt.Errorf("build check of payment %s: %w", payment.ID, err)
+	}
+	call := in.call(ctx, "check", payment.Attempts+1, body)
+	reply, callErr := p.Centre.Check(ctx, body)
+	record := storage.CheckRecord{Call: call, Outcome: outcomeOf(call, reply, callErr)}
+
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	answer, err := p.answer(within, payment, reply, callErr)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	verdict := domain.CheckMeans(answer)
+	if err := fillCheck(&record, in, payment, reply, verdict); err != nil {
+		return AttemptResult{}, err
+	}
+	changed, started, err := p.Ledger.RecordCheck(within, record)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	p.report(ctx, call, record.Outcome, verdict)
+	if !changed {
+		return p.standing(within, payment.ID)
+	}
+	if started != 0 {
+		p.firsts.remember(payment.ID, firstPay{started: started, step: in.Step + 1, attempt: call.Attempt + 1})
+	}
+	return AttemptResult{
+		State: record.After.State, Step: in.Step, Attempts: call.Attempt, Waits: record.After.Waits,
+		PaySent: record.Pay != nil, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.Failure,
+	}, nil
+}
+
+// fillCheck decides what an answer to check leads to.
+func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment, reply processing.Reply, verdict domain.Verdict) error {
+	r.After = in.after(domain.StateChecking, verdict)
+	switch verdict.Means {
+	case domain.Refused:
+		r.After.State = domain.StateRefused
+	case domain.GoOn:
+		answer, err := json.Marshal(reply)
+		if err != nil {
+			return fmt.Errorf("keep the answer to check of payment %s: %w", payment.ID, err)
+		}
+		r.Answer, r.After.TransactionID = string(answer), reply.TransactionID
+		if r.Asks = asks(payment, reply); r.Asks != domain.AsksNothing {
+			r.After.State = domain.StateAwaitingPayer
+			return nil
+		}
+		if r.Pay, err = intentToPay(payment, in.Step+1); err != nil {
+			return fmt.Errorf("build pay of payment %s: %w", payment.ID, err)
+		}
+		r.After.State = domain.StatePaying
+	}
+	return nil
+}
+
+// Pay sends the committed bytes once more and says what the answer means.
+//
+// Idempotent at the partner on agentTransactionId: "процессинг возвращает
+// результат обработки предыдущего запроса". After the first byte it returns a
+// result, whatever happened; an error means that nothing was sent. A time-out of
+// the activity itself is an unknown outcome.
+func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	first, isFirst := p.firsts.take(in.PaymentID, in.Step)
+	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	if payment.PaySentAt == nil {
+		return AttemptResult{}, fmt.Errorf("payment %s: no intent to pay is committed, so nothing is sent", payment.ID)
+	}
+	if payment.Step >= in.Step || payment.State.Terminal() {
+		return behind(payment), nil
+	}
+	call := in.call(ctx, "pay", first.attempt, payment.PayBody)
+	if !isFirst {
+		begun, err := p.Ledger.BeginPay(ctx, call)
+		if err != nil {
+			return AttemptResult{}, err
+		}
+		if !begun.OK {
+			return p.standing(ctx, payment.ID)
+		}
+		call.Attempt, call.Cause, call.Waited, first.started = begun.Attempt, begun.Cause, begun.Waited, begun.Started
+	}
+	call.At = time.Now()
+	reply, callErr := p.Centre.Pay(ctx, payment.PayBody)
+	return p.settle(ctx, in, payment, paid{call: call, started: first.started, isFirst: isFirst, reply: reply, err: callErr})
+}
+
+// paid is one pay that was sent, and what came back.
+type paid struct {
+	call    storage.Call
+	started int64 // journal id of its started row
+	isFirst bool
+	reply   processing.Reply
+	err     error
+}
+
+// settle reads the answer to a pay and commits what it means.
+func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storage.Payment, sent paid) (AttemptResult, error) {
+	call, reply := sent.call, sent.reply
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	outcome := outcomeOf(call, reply, sent.err)
+	verdict := p.payVerdict(within, payment, sent)
+	after := in.after(domain.StatePaying, verdict)
+	result := AttemptResult{
+		PaySent: true, Step: in.Step, Attempts: call.Attempt, Waits: after.Waits,
+		Verdict: verdict, Code: outcome.Code, Failure: outcome.Failure,
+	}
+	switch verdict.Means {
+	case domain.Refused:
+		after.State = domain.StateRefused
+	case domain.Succeeded:
+		after.State = domain.StateSucceeded
+		after.TransactionID, after.TransactionDate, after.StatusDate = reply.TransactionID, reply.TransactionDate, reply.StatusDate
+		result.TransactionID, result.TransactionDate, result.StatusDate = reply.TransactionID, reply.TransactionDate, reply.StatusDate
+	}
+	p.report(ctx, call, outcome, verdict)
+	changed, err := p.Ledger.RecordPay(within, call, sent.started, outcome, after)
+	switch {
+	case err != nil:
+		// The answer is in hand and must not be lost: the workflow records a
+		// final one itself, for as long as it takes.
+		slog.ErrorContext(ctx, "outcome of pay not recorded", "process", call.PaymentID.WorkflowID(), "error", err)
+	case changed:
+		result.State = after.State
+	default:
+		return p.standing(within, call.PaymentID)
+	}
+	return result, nil
+}
+
+// payVerdict applies the rule for a first or a later pay.
+//
+// The answer is one to a first pay only if this very process committed the
+// intent, has not used it before, and no other pay of this payment was begun
+// until after the answer came. Another execution that sends the same pay commits
+// its started row before its first byte, so an answer that its bytes provoked
+// (202, 215) always finds that row here.
+func (p *Processing) payVerdict(ctx context.Context, payment storage.Payment, sent paid) domain.Verdict {
+	answer, err := p.answer(ctx, payment, sent.reply, sent.err)
+	if err != nil {
+		return domain.Verdict{Means: domain.Repeat} // cannot tell an echo from an answer: ask again
+	}
+	first, later := domain.FirstPayMeans(answer), domain.LaterPayMeans(answer)
+	if !sent.isFirst || first == later {
+		return later
+	}
+	now, err := p.Ledger.Payment(ctx, payment.ID)
+	if err != nil || now.Attempts != sent.call.Attempt {
+		return later
+	}
+	return first
+}
+
+// answer reduces a reply to what decides. A transactionId that our ledger holds
+// for another payment makes it no answer to our question; one that this payment
+// holds already was looked up when it got it.
+func (p *Processing) answer(ctx context.Context, payment storage.Payment, reply processing.Reply, callErr error) (domain.Answer, error) {
+	answer := processing.AnswerOf(reply, callErr, payment.ID)
+	if answer.Code == nil || *answer.Code != domain.CodeSuccess || reply.TransactionID == 0 ||
+		payment.TransactionID != nil && *payment.TransactionID == reply.TransactionID {
+		return answer, nil
+	}
+	elsewhere, err := p.Ledger.TransactionElsewhere(ctx, reply.TransactionID, payment.ID)
+	answer.StrangeEcho = answer.StrangeEcho || elsewhere
+	return answer, err
+}
+
+// standing reports where the ledger stands, for an attempt that changed nothing.
+func (p *Processing) standing(ctx context.Context, id domain.AgentTransactionID) (AttemptResult, error) {
+	payment, err := p.Ledger.Payment(ctx, id)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	return behind(payment), nil
+}
+
+// report counts and logs one attempt: ids, codes and reasons only.
+func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Outcome, v domain.Verdict) {
+	p.Metrics.attempt(call.Name, o)
+	level := slog.LevelInfo
+	if v.OperatorReason != "" {
+		level = slog.LevelError
+	}
+	code := -1
+	if o.Code != nil {
+		code = int(*o.Code)
+	}
+	slog.Log(ctx, level, "attempt", "process", call.PaymentID.WorkflowID(), "call", call.Name, "attempt", call.Attempt,
+		"cause", call.Cause, "outcome", o.Kind, "code", code, "failure", o.Failure, "means", v.Means,
+		"operator_reason", v.OperatorReason, "duration", o.Duration)
+}
+
+func (in AttemptInput) call(ctx context.Context, name string, attempt int, body []byte) storage.Call {
+	return storage.Call{
+		PaymentID: in.PaymentID, Name: name, Step: in.Step, Attempt: attempt, Cause: in.Cause, Waited: in.Waited,
+		Execution: activity.GetInfo(ctx).WorkflowExecution.RunID, At: time.Now(), Body: body,
+	}
+}
+
+// after is what follows an attempt that ended nothing: the given state, and the
+// next rung of the ladder.
+func (in AttemptInput) after(state domain.State, v domain.Verdict) storage.After {
+	a := storage.After{State: state, OperatorReason: v.OperatorReason, Waits: in.Waits}
+	if v.Means == domain.Repeat {
+		a.Waits, a.NextWait = in.Waits+1, in.NextWait
+	}
+	return a
+}
+
+func behind(p storage.Payment) AttemptResult {
+	return AttemptResult{
+		Behind: true, State: p.State, Step: p.Step, Attempts: p.Attempts, Waits: p.Waits,
+		PaySent: p.PaySentAt != nil, Asks: p.AsksPayer, Code: p.ResultCode,
+	}
+}
+
+func outcomeOf(call storage.Call, reply processing.Reply, err error) storage.Outcome {
+	o := storage.Outcome{Duration: time.Since(call.At), Kind: storage.Answered}
+	if err == nil {
+		o.Code, o.Message = &reply.Code, reply.Message
+		return o
+	}
+	o.Kind, o.Failure = string(domain.Unknown), "unclassified"
+	var failure *processing.Failure
+	if errors.As(err, &failure) {
+		o.Kind, o.Failure, o.HTTPStatus = string(failure.Kind), failure.Reason, failure.Status
+	}
+	return o
+}

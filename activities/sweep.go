@@ -1,0 +1,106 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// Sweep starts again, from the ledger, every open payment whose workflow is
+// missing, terminated, failed or cancelled. So Temporal's memory may be lost
+// without losing a payment.
+type Sweep struct {
+	Ledger   *storage.Ledger
+	Temporal client.Client
+	// Start starts the workflow of a payment; a running one is left alone and a
+	// completed one is an error.
+	Start   func(ctx context.Context, p storage.OpenPayment) error
+	Metrics *Metrics
+}
+
+// sweepPage is how many open payments are read at once; 500 rows are a few
+// milliseconds of the ledger.
+const sweepPage = 500
+
+// SweepInput says which payments are old enough.
+type SweepInput struct {
+	OlderThan time.Duration `json:"olderThan"`
+}
+
+// SweepResult counts what a sweep saw and did.
+type SweepResult struct {
+	Open    int `json:"open"`
+	Started int `json:"started"`
+	Failed  int `json:"failed"`
+}
+
+// StartMissing sweeps once. Idempotent: starting a running workflow changes nothing.
+// What could not be started is counted and left to the next sweep.
+func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, error) {
+	var result SweepResult
+	running, err := s.running(ctx)
+	if err != nil {
+		return result, err
+	}
+	before, after := time.Now().Add(-in.OlderThan), domain.AgentTransactionID(0)
+	for {
+		page, err := s.Ledger.OpenPayments(ctx, before, after, sweepPage)
+		if err != nil {
+			return result, err
+		}
+		for _, p := range page {
+			after = p.ID
+			result.Open++
+			if running[p.ID.WorkflowID()] {
+				continue
+			}
+			s.start(ctx, p, &result)
+		}
+		activity.RecordHeartbeat(ctx, result)
+		if len(page) < sweepPage {
+			return result, nil
+		}
+	}
+}
+
+func (s *Sweep) start(ctx context.Context, p storage.OpenPayment, result *SweepResult) {
+	if err := s.Start(ctx, p); err != nil {
+		result.Failed++
+		slog.ErrorContext(ctx, "sweep could not start a payment", "process", p.ID.WorkflowID(), "error", err)
+		return
+	}
+	result.Started++
+	s.Metrics.restarted()
+	slog.WarnContext(ctx, "sweep started an open payment", "process", p.ID.WorkflowID())
+}
+
+// running lists the payments that Temporal's visibility knows to be running. It
+// lags behind by a second or so; a start that it wrongly calls for is harmless.
+func (s *Sweep) running(ctx context.Context) (map[string]bool, error) {
+	running := map[string]bool{}
+	request := &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 1000, Query: "WorkflowType = 'Payment' AND ExecutionStatus = 'Running'",
+	}
+	for {
+		page, err := s.Temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("list running payments: %w", err)
+		}
+		for _, e := range page.GetExecutions() {
+			running[e.GetExecution().GetWorkflowId()] = true
+		}
+		activity.RecordHeartbeat(ctx)
+		request.NextPageToken = page.GetNextPageToken()
+		if len(request.NextPageToken) == 0 {
+			return running, nil
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package workflows
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
+)
+
+var ledger *activities.Ledger // nil: only its method names are used here
+
+// attemptMargin lets HTTP end before the activity does: the call has its own
+// limit, PARTNER_TIMEOUT, and the journal 5 s after it.
+const attemptMargin = 10 * time.Second
+
+// attemptPolicy says how one attempt at a partner runs.
+type attemptPolicy struct {
+	timeout time.Duration
+	local   bool // first attempts: a payment that succeeds at once is one workflow task
+	summary string
+}
+
+// attempt runs one attempt, once: the workflow's own ladder repeats it, never
+// the SDK. First attempts are local activities; later ones go to the queue whose
+// rate limit holds across workers.
+func attempt(ctx workflow.Context, policy attemptPolicy,
+	activity func(context.Context, activities.AttemptInput) (activities.AttemptResult, error), in activities.AttemptInput,
+) (out activities.AttemptResult, err error) {
+	once := &temporal.RetryPolicy{MaximumAttempts: 1}
+	if policy.local {
+		return do(ctx, workflow.LocalActivityOptions{
+			StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
+		}, activity, in)
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: ProcessingQueue, StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
+		WaitForCancellation: true, // its answer may have moved the payment
+	})
+	err = workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &out)
+	return out, err
+}
+
+// ledgerPolicy is for writes to our own ledger: 10 s each, again for ever, at
+// most a minute apart. They are conditional, so a repetition changes nothing.
+func ledgerPolicy(summary string) workflow.LocalActivityOptions {
+	return workflow.LocalActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		Summary:             summary,
+	}
+}
+
+// do runs one local activity and waits for its result. The SDK checks neither
+// the number nor the types of an activity's arguments; the compiler checks these.
+func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions, activity func(context.Context, In) (Out, error), in In) (out Out, err error) {
+	err = workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
+	return out, err
+}

@@ -1,0 +1,216 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	"tolem/activities"
+	"tolem/domain"
+	"tolem/partners/processing"
+	centre "tolem/simulators/processing"
+	"tolem/storage"
+	"tolem/workflows"
+)
+
+// bank is one ledger and one simulated processing centre with its own books.
+// Executions of the real workflow, with real activities and the real client, run
+// against them in skipped time.
+type bank struct {
+	t       *testing.T
+	ledger  *storage.Ledger
+	centre  *centre.Centre
+	url     string
+	now     func() time.Time // the running execution's skipped time
+	timeout time.Duration
+}
+
+func newBank(t *testing.T) *bank {
+	t.Helper()
+	b := &bank{t: t, now: time.Now, timeout: 2 * time.Second}
+	var err error
+	b.ledger, err = storage.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	_, err = b.ledger.Migrate(t.Context())
+	require.NoError(t, err)
+	b.centre, err = centre.New(centre.Options{Token: "secret", Now: func() time.Time { return b.now() }})
+	require.NoError(t, err)
+	server := httptest.NewServer(b.centre.Handler())
+	b.url = server.URL
+	t.Cleanup(func() {
+		require.NoError(t, b.centre.Close())
+		server.Close()
+		require.NoError(t, b.ledger.Close())
+	})
+	return b
+}
+
+// accepted commits a payment as the API does. change alters the plain one.
+func (b *bank) accepted(change func(*storage.Payment)) domain.AgentTransactionID {
+	b.t.Helper()
+	amount := domain.Money(20_000)
+	p := storage.Payment{
+		Caller: "shop", IdempotencyKey: b.t.Name(), RequestSHA256: "-", ServiceID: "P1011", Account: "7770017711",
+		AmountTo: &amount, AutoPay: true, AgentTransactionDate: "2026-02-17T16:48:37",
+		RetryInitial: time.Second, RetryFactorMilli: 2000, CreatedAt: storage.At(time.Now()),
+	}
+	if change != nil {
+		change(&p)
+	}
+	p, created, err := b.ledger.Accept(b.t.Context(), p)
+	require.NoError(b.t, err)
+	require.True(b.t, created)
+	return p.ID
+}
+
+// process is the activities of one worker process: what it keeps in memory dies
+// with it.
+func (b *bank) process() *activities.Processing {
+	b.t.Helper()
+	client, err := processing.New(processing.Options{URL: b.url, Token: "secret", Timeout: b.timeout})
+	require.NoError(b.t, err)
+	return &activities.Processing{Ledger: b.ledger, Centre: client}
+}
+
+// execution is one run of the payment workflow in a worker process of its own.
+type execution struct {
+	*testsuite.TestWorkflowEnvironment
+	b  *bank
+	id domain.AgentTransactionID
+}
+
+func (b *bank) execution(id domain.AgentTransactionID) *execution {
+	b.t.Helper()
+	suite := &testsuite.WorkflowTestSuite{}
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.RegisterWorkflow(workflows.Payment)
+	env.RegisterActivity(b.process())
+	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
+	b.now = env.Now
+	return &execution{TestWorkflowEnvironment: env, b: b, id: id}
+}
+
+// finish runs the workflow to its end. Whatever happened, what Temporal says and
+// what the ledger says must agree.
+func (e *execution) finish() storage.Payment {
+	e.b.t.Helper()
+	e.ExecuteWorkflow(workflows.Payment, workflows.PaymentInput{
+		PaymentID: e.id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: e.b.timeout,
+	})
+	require.True(e.b.t, e.IsWorkflowCompleted())
+	require.NoError(e.b.t, e.GetWorkflowError())
+	var result workflows.PaymentResult
+	require.NoError(e.b.t, e.GetWorkflowResult(&result))
+	payment := e.b.payment(e.id)
+	require.Equal(e.b.t, payment.State, result.State, "a workflow closes only in the ledger's state")
+	require.True(e.b.t, payment.State.Terminal())
+	return payment
+}
+
+// run is accept and finish of a plain payment.
+func (b *bank) run(change func(*storage.Payment)) storage.Payment {
+	b.t.Helper()
+	return b.execution(b.accepted(change)).finish()
+}
+
+func (b *bank) payment(id domain.AgentTransactionID) storage.Payment {
+	b.t.Helper()
+	p, err := b.ledger.Payment(context.WithoutCancel(b.t.Context()), id)
+	require.NoError(b.t, err)
+	return p
+}
+
+// scripted lays down the next answers of one call.
+func (b *bank) scripted(call string, answers ...centre.Answer) {
+	b.t.Helper()
+	require.NoError(b.t, b.centre.Script(centre.Script{Call: call, Answers: answers}))
+}
+
+func code(c domain.Code) centre.Answer { return centre.Answer{Code: int(c)} }
+
+func fault(f centre.Fault) centre.Answer { return centre.Answer{Fault: f} }
+
+// once answers a code without looking at or touching the books.
+func once(c domain.Code) centre.Answer { return centre.Answer{Code: int(c), Transient: true} }
+
+// requests are the bytes and times of one call as the centre received them.
+func (b *bank) requests(id domain.AgentTransactionID, call string) (got []centre.Request) {
+	for _, r := range b.centre.Requests(int64(id)) {
+		if r.Call == call {
+			got = append(got, r)
+		}
+	}
+	return got
+}
+
+// moved asserts, by the centre's own books, how often the payer's money moved
+// and, if it did, for how much.
+func (b *bank) moved(id domain.AgentTransactionID, times int) {
+	b.t.Helper()
+	require.Equal(b.t, times, b.centre.Effects(int64(id)), "effects in the processing centre's books")
+	if times == 1 {
+		booked, _ := b.centre.Payment(int64(id))
+		require.EqualValues(b.t, *b.payment(id).AmountTo, booked.AmountTo)
+	}
+}
+
+// sameBytes asserts that no byte changed between the attempts of one call.
+func (b *bank) sameBytes(id domain.AgentTransactionID, call string) {
+	b.t.Helper()
+	requests := b.requests(id, call)
+	for _, r := range requests {
+		require.Equal(b.t, requests[0].Body, r.Body)
+		require.True(b.t, json.Valid([]byte(r.Body)))
+	}
+}
+
+// TestMain keeps the attempts' log lines out of the results.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	m.Run()
+}
+
+func pointer[T any](v T) *T { return &v }
+
+// attemptsOfALostRun makes the attempts of a run that Temporal then lost: check,
+// and pays up the ladder. The process that made them is gone when it returns.
+func (b *bank) attemptsOfALostRun(id domain.AgentTransactionID, attempts int) {
+	b.t.Helper()
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	process := b.process()
+	env.RegisterActivity(process)
+	ladder := domain.Ladder{Initial: time.Second, FactorMilli: 2000}
+	for i := range attempts {
+		in := activities.AttemptInput{PaymentID: id, Step: i + 1, Cause: domain.CauseScheduled, Waits: max(0, i-1), NextWait: ladder.Wait(max(0, i-1) + 1)}
+		attempt := process.Pay
+		if i == 0 {
+			attempt = process.Check
+		}
+		if i > 1 {
+			in.Waited = ladder.Wait(i - 1)
+		}
+		_, err := env.ExecuteActivity(attempt, in)
+		require.NoError(b.t, err)
+	}
+}
+
+// dieAfterEffect does what a worker did that was killed between the partner's
+// effect and our record: check answered and recorded, pay executed, nothing of
+// that written or remembered.
+func (b *bank) dieAfterEffect(id domain.AgentTransactionID) {
+	b.t.Helper()
+	b.attemptsOfALostRun(id, 1)
+	reply, err := b.process().Centre.Pay(b.t.Context(), b.payment(id).PayBody)
+	require.NoError(b.t, err)
+	require.Equal(b.t, domain.CodeSuccess, reply.Code)
+}

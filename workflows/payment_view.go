@@ -1,0 +1,64 @@
+package workflows
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Typed search attributes, shared by all processes. SQL visibility has room for
+// 3 Int, 3 Datetime, 3 Bool and 10 Keyword in all: new ones are Keyword.
+var (
+	TolemState    = temporal.NewSearchAttributeKeyKeyword("TolemState")
+	ResultCode    = temporal.NewSearchAttributeKeyKeyword("ResultCode")
+	ServiceID     = temporal.NewSearchAttributeKeyKeyword("ServiceId")
+	Attempts      = temporal.NewSearchAttributeKeyInt64("Attempts")
+	NextAttemptAt = temporal.NewSearchAttributeKeyTime("NextAttemptAt")
+	NeedsOperator = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+)
+
+// SearchAttributes lists every key a cluster must know before it serves us.
+func SearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{TolemState, ResultCode, ServiceID, Attempts, NextAttemptAt, NeedsOperator}
+}
+
+// show is the one place that tells people where the payment stands: search
+// attributes to find it by, current details to read. It carries codes and times,
+// nothing personal.
+func (p *payment) show(ctx workflow.Context) {
+	updates := []temporal.SearchAttributeUpdate{
+		TolemState.ValueSet(string(p.state)), Attempts.ValueSet(int64(p.attempts)), NeedsOperator.ValueSet(p.reason != ""),
+	}
+	if p.code != nil {
+		updates = append(updates, ResultCode.ValueSet(strconv.Itoa(int(*p.code))))
+	}
+	next := ""
+	if !p.nextAt.IsZero() {
+		updates = append(updates, NextAttemptAt.ValueSet(p.nextAt))
+		next = " · next attempt at " + p.nextAt.UTC().Format(time.DateTime) + " UTC"
+	} else if p.waits > 0 {
+		updates = append(updates, NextAttemptAt.ValueUnset())
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Error("search attributes not written", "process", p.in.PaymentID.WorkflowID(), "error", err)
+	}
+	details := fmt.Sprintf("%s after %d attempts · %s%s", p.state, p.attempts, p.lastAnswer(), next)
+	if p.reason != "" {
+		details += " · needs an operator: " + string(p.reason)
+	}
+	workflow.SetCurrentDetails(ctx, details)
+}
+
+// lastAnswer is what the processing centre said last, in plain words.
+func (p *payment) lastAnswer() string {
+	switch {
+	case p.failure != "":
+		return "no connection (" + p.failure + ")"
+	case p.code != nil:
+		return strconv.Itoa(int(*p.code)) + " " + p.code.Text()
+	}
+	return "nothing asked yet"
+}

@@ -1,0 +1,35 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"tolem/domain"
+)
+
+// StartPayment starts the workflow of a payment that the ledger holds. A running
+// one is left alone and returned. One that failed, was terminated or cancelled
+// is started again; one that completed is an error, because a completed payment
+// is terminal in the ledger.
+//
+// There is no execution or run time-out: nothing ends a payment for being old.
+func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client.WorkflowRun, error) {
+	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       in.PaymentID.WorkflowID(),
+		TaskQueue:                MainQueue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		EnableEagerStart:         true, // saves a round trip when this process has a worker
+		StaticSummary:            "payment " + in.PaymentID.String() + " to " + in.ServiceID,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
+	}, PaymentWorkflow, in)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", in.PaymentID.WorkflowID(), err)
+	}
+	return run, nil
+}

@@ -1,0 +1,68 @@
+package workflows_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tolem/activities"
+	"tolem/domain"
+	"tolem/workflows"
+)
+
+// What is in recorded histories and in other programs must keep its spelling:
+// replay does not notice a renamed JSON tag, a changed key or a changed name.
+// A line may be added here; none may change.
+func TestWire(t *testing.T) {
+	code := domain.CodeAgentLacksFunds
+	verdict := domain.Verdict{Means: domain.Repeat, OperatorReason: domain.ReasonLateRefusal}
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{workflows.PaymentInput{PaymentID: 12, ServiceID: "P1", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: time.Second},
+			`{"paymentId":"12","serviceId":"P1","ladder":{"initial":1000000000,"factorMilli":2000},"partnerTimeout":1000000000}`},
+		{workflows.PaymentResult{State: domain.StateSucceeded, Code: &code, Attempts: 2}, `{"state":"succeeded","code":220,"attempts":2}`},
+		{activities.AttemptInput{PaymentID: 12, Step: 3, Cause: domain.CauseScheduled, Waited: 1, Waits: 2, NextWait: 3},
+			`{"paymentId":"12","step":3,"cause":"scheduled","waited":1,"waits":2,"nextWait":3}`},
+		{activities.AttemptResult{Behind: true, State: domain.StatePaying, Step: 1, Attempts: 2, Waits: 3, PaySent: true, Asks: domain.AsksContract,
+			Verdict: verdict, Code: &code, Failure: "timeout", TransactionID: 4, TransactionDate: "d", StatusDate: "s"},
+			`{"behind":true,"state":"paying","step":1,"attempts":2,"waits":3,"paySent":true,"asks":"contract",` +
+				`"verdict":{"means":"repeat","operatorReason":"late_refusal"},"code":220,"failure":"timeout","transactionId":4,"transactionDate":"d","statusDate":"s"}`},
+		{activities.AttemptResult{}, `{"verdict":{"means":""}}`},
+		{activities.EndInput{PaymentID: 12, Step: 3, State: domain.StateExpired, UnlessPaid: true, Code: &code, TransactionID: 4, TransactionDate: "d", StatusDate: "s"},
+			`{"paymentId":"12","step":3,"state":"expired","unlessPaid":true,"code":220,"transactionId":4,"transactionDate":"d","statusDate":"s"}`},
+		{activities.EndResult{State: domain.StatePaying, Step: 1, Attempts: 2, Waits: 3, PaySent: true, Code: &code},
+			`{"state":"paying","step":1,"attempts":2,"waits":3,"paySent":true,"code":220}`},
+		{activities.FlagInput{PaymentID: 12, Reason: domain.ReasonCancelledRun}, `{"paymentId":"12","reason":"cancelled_run"}`},
+		{activities.SweepInput{OlderThan: time.Minute}, `{"olderThan":60000000000}`},
+		{activities.SweepResult{Open: 1, Started: 2, Failed: 3}, `{"open":1,"started":2,"failed":3}`},
+	} {
+		got, err := json.Marshal(c.value)
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(got))
+		back := reflect.New(reflect.TypeOf(c.value))
+		require.NoError(t, json.Unmarshal(got, back.Interface()))
+		require.Equal(t, c.value, back.Elem().Interface())
+	}
+
+	require.Equal(t, []string{"Payment", "Sweep", "sweep", "tolem", "processing"},
+		[]string{workflows.PaymentWorkflow, workflows.SweepWorkflow, workflows.SweepSchedule, workflows.MainQueue, workflows.ProcessingQueue})
+	require.Equal(t, "payment/12", domain.AgentTransactionID(12).WorkflowID())
+	var names []string
+	for _, key := range workflows.SearchAttributes() {
+		names = append(names, key.GetName()+" "+key.GetValueType().String())
+	}
+	require.Equal(t, []string{"TolemState Keyword", "ResultCode Keyword", "ServiceId Keyword", "Attempts Int", "NextAttemptAt Datetime", "NeedsOperator Bool"}, names)
+	for activity, methods := range map[any][]string{
+		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
+	} {
+		for _, m := range methods {
+			_, ok := reflect.TypeOf(activity).MethodByName(m)
+			require.True(t, ok, m)
+		}
+	}
+}
