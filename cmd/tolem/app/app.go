@@ -1,0 +1,213 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"tolem/activities"
+	"tolem/api"
+	"tolem/partners/processing"
+	"tolem/storage"
+	"tolem/workers"
+	"tolem/workflows"
+)
+
+// Parts says what a process runs.
+type Parts struct {
+	API     bool
+	Worker  bool
+	Migrate bool // bring the ledger's schema up first, instead of refusing an old one
+}
+
+// drainLimit bounds the answers still being written when a process stops.
+const drainLimit = 15 * time.Second
+
+// Running is a started process.
+type Running struct {
+	// Addr is where the API listens; "" without one.
+	Addr string
+	// Failed delivers the error that ended the API's server early.
+	Failed <-chan error
+
+	ledger   *storage.Ledger
+	temporal client.Client
+	workers  *workers.Workers
+	server   *api.Server
+}
+
+// Start runs the parts over one Temporal client, so that a worker in the same
+// process takes an API's payment without a round trip. When it returns, the API
+// answers and the worker polls. Temporal may be away: an API then accepts
+// payments all the same; a worker needs it.
+func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
+	r = &Running{}
+	defer func() {
+		if err != nil {
+			r.Stop()
+		}
+	}()
+	if r.ledger, err = openLedger(ctx, c, parts.Migrate); err != nil {
+		return r, err
+	}
+	centre, err := processing.New(processing.Options{URL: c.ProcessingURL, Token: c.ProcessingToken, Timeout: c.PartnerTimeout})
+	if err != nil {
+		return r, fmt.Errorf("%w: PROCESSING_URL: %w", ErrConfig, err)
+	}
+	c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
+	if r.temporal, err = client.NewLazyClient(c.Temporal); err != nil {
+		return r, fmt.Errorf("temporal client: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	var listener net.Listener
+	if parts.API { // the port first: a busy one is the commonest mistake
+		if listener, err = listen(ctx, c.APIAddr); err != nil {
+			return r, err
+		}
+	}
+	if parts.Worker {
+		err = r.startWorker(ctx, c, centre, activities.NewMetrics(registry))
+		if err != nil {
+			closeListener(listener)
+			return r, err
+		}
+	}
+	if parts.API {
+		err = r.startAPI(c, listener, api.Options{
+			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
+			PartnerTimeout: c.PartnerTimeout, Location: c.Location, Registry: registry,
+		})
+	}
+	return r, err
+}
+
+func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.Client, metrics *activities.Metrics) error {
+	o := workers.Options{
+		Temporal: r.temporal, Namespace: namespace(c.Temporal),
+		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics},
+		Ledger:     &activities.Ledger{Ledger: r.ledger},
+		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, Start: func(ctx context.Context, p storage.OpenPayment) error {
+			_, err := workflows.StartPayment(ctx, r.temporal, workflows.PaymentInput{
+				PaymentID: p.ID, ServiceID: p.ServiceID, Ladder: p.Ladder(), PartnerTimeout: c.PartnerTimeout,
+			})
+			return err
+		}},
+		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
+	}
+	if err := workers.Prepare(ctx, o); err != nil {
+		return fmt.Errorf("prepare Temporal: %w (TEMPORAL_ADDRESS says where it is)", err)
+	}
+	w := workers.New(o)
+	if err := w.Start(); err != nil {
+		return err
+	}
+	r.workers = w
+	return nil
+}
+
+func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err error) {
+	if o.Tokens, err = c.tokens(); err != nil {
+		closeListener(listener)
+		return err
+	}
+	if r.server, err = api.New(o); err != nil {
+		closeListener(listener)
+		return err
+	}
+	r.Addr = listener.Addr().String()
+	failed := make(chan error, 1)
+	r.Failed = failed
+	go func() {
+		if err := r.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+	return nil
+}
+
+// Stop drains: the API takes no new request and finishes those under way, then
+// the worker finishes its calls. It returns when both have, or their limits are
+// over.
+func (r *Running) Stop() {
+	if r.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+		defer cancel()
+		if err := r.server.Shutdown(ctx); err != nil {
+			slog.Warn("some requests were cut off", "error", err)
+		}
+	}
+	if r.workers != nil {
+		r.workers.Stop()
+	}
+	if r.temporal != nil {
+		r.temporal.Close()
+	}
+	if r.ledger != nil {
+		_ = r.ledger.Close() // nothing is written after the drain
+	}
+}
+
+// Migrate brings the ledger's schema up to this program's version and returns
+// what it applied.
+func Migrate(ctx context.Context, c Config) ([]string, error) {
+	ledger, err := storage.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = ledger.Close() }() // the work is committed
+	return ledger.Migrate(ctx)
+}
+
+func openLedger(ctx context.Context, c Config, migrate bool) (*storage.Ledger, error) {
+	ledger, err := storage.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	if migrate {
+		_, err = ledger.Migrate(ctx)
+	} else {
+		err = ledger.CheckSchema(ctx)
+	}
+	if err != nil {
+		_ = ledger.Close() // the first error says more
+		return nil, err
+	}
+	return ledger, nil
+}
+
+// listen opens the API's port; a busy one is named.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the API's address %s is in use by another program: stop it, or set API_ADDR", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("API_ADDR: %w", err)
+	}
+	return listener, nil
+}
+
+func closeListener(l net.Listener) {
+	if l != nil {
+		_ = l.Close() // never served
+	}
+}
+
+func namespace(o client.Options) string {
+	if o.Namespace == "" {
+		return client.DefaultNamespace
+	}
+	return o.Namespace
+}

@@ -1,0 +1,97 @@
+// Package app assembles Tolem from a configuration: API, worker, or both in one
+// process. The binary and the embedded stack share it.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	_ "time/tzdata" // TIMEZONE works on a machine without zone files
+
+	"go.temporal.io/sdk/client"
+
+	"tolem/api"
+	"tolem/domain"
+)
+
+// Config is everything that differs between one Tolem and another.
+type Config struct {
+	DatabaseURL     string         // DATABASE_URL: postgres://… or sqlite:///path
+	Temporal        client.Options // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
+	APIAddr         string         // API_ADDR
+	Tokens          string         // API_TOKENS: name:role:secret,…
+	ProcessingURL   string         // PROCESSING_URL: up to and without /api/v20
+	ProcessingToken string         // PROCESSING_TOKEN
+	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
+	PartnerTimeout  time.Duration  // PARTNER_TIMEOUT: one call to a partner
+	Location        *time.Location // TIMEZONE
+	// SweepOlderThan is how long a payment may be without a workflow before the
+	// sweep starts it; 0 is a minute.
+	SweepOlderThan time.Duration
+}
+
+// Defaults of the environment, see the README's table.
+const (
+	defaultDatabase       = "sqlite://tolem.db"
+	defaultAPIAddr        = "127.0.0.1:8080"
+	defaultProcessingURL  = "http://127.0.0.1:8091/processing" // go run ./simulators
+	defaultRetryInitial   = "1s"
+	defaultRetryFactor    = "2"
+	defaultPartnerTimeout = "30s"
+	defaultTimezone       = "Asia/Almaty"
+)
+
+// ErrConfig is wrapped by every error of Read; its text lists all that is wrong.
+var ErrConfig = errors.New("configuration")
+
+// Read builds a Config from the environment. temporal is what Temporal's own env
+// config says. All mistakes are reported at once, each with its variable's name;
+// secrets are never repeated.
+func Read(lookup func(string) string, temporal client.Options) (Config, error) {
+	get := func(name, otherwise string) string {
+		if v := lookup(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	c := Config{
+		DatabaseURL: get("DATABASE_URL", defaultDatabase), Temporal: temporal,
+		APIAddr: get("API_ADDR", defaultAPIAddr), Tokens: lookup("API_TOKENS"),
+		ProcessingURL: get("PROCESSING_URL", defaultProcessingURL), ProcessingToken: lookup("PROCESSING_TOKEN"),
+	}
+	var wrong []error
+	note := func(name string, err error) {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	initial, err := time.ParseDuration(get("RETRY_INITIAL", defaultRetryInitial))
+	note("RETRY_INITIAL", err)
+	if err == nil {
+		c.Ladder, err = domain.NewLadder(initial, get("RETRY_FACTOR", defaultRetryFactor))
+		note("RETRY_INITIAL and RETRY_FACTOR", err)
+	}
+	c.PartnerTimeout, err = time.ParseDuration(get("PARTNER_TIMEOUT", defaultPartnerTimeout))
+	if err == nil && (c.PartnerTimeout < 100*time.Millisecond || c.PartnerTimeout > 10*time.Minute) {
+		err = errors.New("want 100ms to 10m")
+	}
+	note("PARTNER_TIMEOUT", err)
+	c.Location, err = time.LoadLocation(get("TIMEZONE", defaultTimezone))
+	note("TIMEZONE", err)
+	if len(wrong) > 0 {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, errors.Join(wrong...))
+	}
+	return c, nil
+}
+
+// tokens reads API_TOKENS; an API without them could serve nobody.
+func (c Config) tokens() (api.Tokens, error) {
+	if c.Tokens == "" {
+		return api.Tokens{}, fmt.Errorf("%w: API_TOKENS is empty, so nobody could call; set name:role:secret, for example API_TOKENS=shop:agent:$(openssl rand -hex 16)", ErrConfig)
+	}
+	tokens, err := api.ParseTokens(c.Tokens)
+	if err != nil {
+		return api.Tokens{}, fmt.Errorf("%w: API_TOKENS: %w", ErrConfig, err)
+	}
+	return tokens, nil
+}

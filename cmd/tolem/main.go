@@ -1,0 +1,102 @@
+// Command tolem runs a bank's long processes with its partners: the API, the
+// worker, or both; and brings the ledger's schema up to date.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"tolem/cmd/tolem/app"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "tolem:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has run
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use: "tolem", Short: "Runs a bank's long processes with its partners.",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(
+		run("api", "Serve the HTTP API.", app.Parts{API: true}),
+		run("worker", "Run workflows and their calls to partners.", app.Parts{Worker: true}),
+		run("serve", "API and worker in one process, over one Temporal client; migrates the ledger first.",
+			app.Parts{API: true, Worker: true, Migrate: true}),
+		migrate(),
+	)
+	return root
+}
+
+// run is a command that works until SIGTERM or Ctrl-C, then drains.
+func run(name, short string, parts app.Parts) *cobra.Command {
+	return &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		config, err := read()
+		if err != nil {
+			return err
+		}
+		running, err := app.Start(cmd.Context(), config, parts)
+		if err != nil {
+			return err
+		}
+		defer running.Stop()
+		slog.Info("running", "command", name, "api", running.Addr, "temporal", config.Temporal.HostPort)
+		select {
+		case <-cmd.Context().Done():
+			slog.Info("stopping: finishing what is under way")
+			return nil
+		case err := <-running.Failed:
+			return fmt.Errorf("the API's server ended: %w", err)
+		}
+	}}
+}
+
+func migrate() *cobra.Command {
+	return &cobra.Command{
+		Use: "migrate", Short: "Bring the ledger's schema up to this program's version.", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := read()
+			if err != nil {
+				return err
+			}
+			applied, err := app.Migrate(cmd.Context(), config)
+			if err != nil {
+				return err
+			}
+			for _, name := range applied {
+				fmt.Fprintln(cmd.OutOrStdout(), "applied", name)
+			}
+			if len(applied) == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do")
+			}
+			return nil
+		},
+	}
+}
+
+// read is the one place that reads the environment.
+func read() (app.Config, error) {
+	temporal, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return app.Config{}, fmt.Errorf("temporal's environment configuration: %w", err)
+	}
+	if temporal.HostPort == "" {
+		temporal.HostPort = client.DefaultHostPort
+	}
+	return app.Read(os.Getenv, temporal)
+}
