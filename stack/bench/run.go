@@ -1,0 +1,161 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/stack/datadir"
+	"tolem/stack/embedded"
+	"tolem/storage"
+	"tolem/storage/privatepostgres"
+)
+
+// queue of the two workflows that the payment is compared with.
+const queue = "bench"
+
+// Run starts a PostgreSQL of its own with durable settings, the embedded stack
+// on it, and measures in one run (a) an empty workflow, (b) our payment through
+// the HTTP API with ledger and simulated partner, (c) the same payment written
+// with four regular activities. It needs PostgreSQL's server binaries.
+func Run(ctx context.Context, o Options) (result Result, err error) {
+	postgres, err := privatepostgres.Start(ctx, privatepostgres.Options{Durable: true})
+	if err != nil {
+		return result, err
+	}
+	defer postgres.Stop()
+	ledgerURL, err := postgres.CreateDatabase(ctx, "ledger")
+	if err != nil {
+		return result, err
+	}
+	dir, err := datadir.Ephemeral()
+	if err != nil {
+		return result, err
+	}
+	defer func() { _ = dir.Close() }() // a temporary directory
+	env := map[string]string{"DATABASE_URL": ledgerURL, "API_ADDR": "127.0.0.1:0"}
+	stack, err := embedded.Start(ctx, embedded.Options{
+		Dir: dir, TemporalDB: postgres.URL(), TemporalAddr: "127.0.0.1:0", KafkaAddr: "127.0.0.1:0", SimulatorsAddr: "127.0.0.1:0",
+		Getenv: func(name string) string { return env[name] }, Progress: o.Progress,
+	})
+	if err != nil {
+		return result, err
+	}
+	defer stack.Stop()
+
+	b, err := prepare(ctx, stack)
+	if err != nil {
+		return result, err
+	}
+	defer b.stop()
+	emptyLoad := &load{key: "empty", name: "(a) empty workflow", run: b.runEmpty}
+	paymentLoad := &load{key: "payment", name: "(b) payment through the HTTP API", run: b.runPayment}
+	textbookLoad := &load{key: "textbook", name: "(c) payment with 4 regular activities", run: b.runTextbook}
+	if err := measure(ctx, o, []*load{emptyLoad, paymentLoad, textbookLoad}); err != nil {
+		return result, err
+	}
+	return o.result(emptyLoad, paymentLoad, textbookLoad), nil
+}
+
+// bench is what the three ways of working share.
+type bench struct {
+	temporal client.Client
+	worker   worker.Worker
+	ledger   *storage.Ledger
+	http     *http.Client
+	api      string
+	token    string
+}
+
+func prepare(ctx context.Context, stack *embedded.Stack) (b *bench, err error) {
+	b = &bench{api: "http://" + stack.APIAddr, token: stack.Token}
+	b.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: time.Minute}
+	b.temporal, err = client.DialContext(ctx, client.Options{
+		HostPort: stack.Env["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(slog.Default()),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dial Temporal: %w", err)
+	}
+	if b.ledger, err = storage.Open(ctx, stack.Env["DATABASE_URL"]); err != nil {
+		return nil, err
+	}
+	centre, err := processing.New(processing.Options{URL: stack.Env["PROCESSING_URL"], Token: stack.Env["PROCESSING_TOKEN"]})
+	if err != nil {
+		return nil, err
+	}
+	b.worker = worker.New(b.temporal, queue, worker.Options{MaxConcurrentWorkflowTaskPollers: 16, MaxConcurrentActivityTaskPollers: 16})
+	b.worker.RegisterWorkflow(empty)
+	b.worker.RegisterWorkflow(textbook)
+	b.worker.RegisterActivity(&textbookSteps{ledger: b.ledger, centre: centre})
+	return b, b.worker.Start()
+}
+
+func (b *bench) stop() {
+	b.worker.Stop()
+	b.temporal.Close()
+	_ = b.ledger.Close() // nothing is written any more
+}
+
+func (b *bench) options(id string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{ID: id, TaskQueue: queue, EnableEagerStart: true}
+}
+
+func (b *bench) runEmpty(ctx context.Context, n int64) error {
+	run, err := b.temporal.ExecuteWorkflow(ctx, b.options(fmt.Sprintf("empty/%d", n)), empty)
+	if err != nil {
+		return err
+	}
+	return run.Get(ctx, nil)
+}
+
+func (b *bench) runPayment(ctx context.Context, n int64) error {
+	body := fmt.Sprintf(`{"serviceId":"P1011","account":"777%07d","amountTo":200.00}`, n*10+1)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.api+"/v1/payments", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+b.token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", fmt.Sprintf("bench-%d", n))
+	request.Header.Set("Prefer", "wait=30")
+	response, err := b.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // read to its end below
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusCreated || !strings.Contains(string(answer), `"succeeded"`) {
+		return fmt.Errorf("the payment did not succeed: %s %s", response.Status, answer)
+	}
+	return nil
+}
+
+func (b *bench) runTextbook(ctx context.Context, n int64) error {
+	amount := domain.Money(20_000)
+	p, _, err := b.ledger.Accept(ctx, storage.Payment{
+		Caller: "bench", IdempotencyKey: fmt.Sprintf("textbook-%d", n), RequestSHA256: "-", ServiceID: "P1011",
+		Account: fmt.Sprintf("777%07d", n*10+1), AmountTo: &amount, AutoPay: true, AgentTransactionDate: "2026-02-17T16:48:37",
+		RetryInitial: time.Second, RetryFactorMilli: 2000, CreatedAt: storage.At(time.Now()),
+	})
+	if err != nil {
+		return err
+	}
+	run, err := b.temporal.ExecuteWorkflow(ctx, b.options(fmt.Sprintf("textbook/%d", n)), textbook, p.ID)
+	if err != nil {
+		return err
+	}
+	return run.Get(ctx, nil)
+}

@@ -1,0 +1,262 @@
+// Package embedded runs everything Tolem needs in one process: Temporal with its
+// web UI, a Kafka broker, the simulated partners, and Tolem's API and worker.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"tolem/cmd/tolem/app"
+	"tolem/simulators/partners"
+	"tolem/stack/datadir"
+	"tolem/stack/kafkabroker"
+	"tolem/stack/temporalserver"
+	"tolem/workflows"
+)
+
+// Options say what runs and where it listens. Port 0 picks a free one.
+type Options struct {
+	Dir            *datadir.Dir
+	TemporalDB     string // postgres://… for Temporal's own data; "" is a SQLite file
+	TemporalAddr   string
+	UIAddr         string
+	KafkaAddr      string
+	SimulatorsAddr string
+	// InfraOnly leaves API and worker to other processes.
+	InfraOnly bool
+	// Getenv is the environment. An address set there replaces the embedded part:
+	// TEMPORAL_ADDRESS, DATABASE_URL, PROCESSING_URL, KAFKA_BROKERS, API_TOKENS.
+	Getenv func(string) string
+	// Temporal is the client's configuration when TEMPORAL_ADDRESS is set.
+	Temporal client.Options
+	// Progress tells a person what is being started.
+	Progress io.Writer
+	// SweepOlderThan is the worker's; 0 is its default.
+	SweepOlderThan time.Duration
+}
+
+// Stack is everything, running.
+type Stack struct {
+	Env     map[string]string // for other processes that want to join
+	APIAddr string            // "" with InfraOnly
+	UIAddr  string            // "" when Temporal is not the embedded one
+	Token   string            // for the API; "" when API_TOKENS was given
+	// Failed delivers the error of a part that ended early.
+	Failed chan error
+
+	o        Options
+	temporal *temporalserver.Server
+	kafka    *kafkabroker.Broker
+	partners *partners.Partners
+	http     *http.Server
+	app      *app.Running
+}
+
+// Start runs the parts in the order in which they need each other. When it
+// returns, the API answers and the worker polls. After an error nothing runs.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	s := &Stack{o: o, Env: map[string]string{}, Failed: make(chan error, 4)}
+	for _, part := range []func(context.Context) error{s.startTemporal, s.startKafka, s.startPartners, s.chooseLedger, s.chooseTokens, s.startApp} {
+		if err := part(ctx); err != nil {
+			s.Stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// replaced says whether the environment names an own part in place of the
+// embedded one, and passes it on.
+func (s *Stack) replaced(variable string) bool {
+	value := s.o.Getenv(variable)
+	if value != "" {
+		s.Env[variable] = value
+		s.progress("%s is set: using that", variable)
+	}
+	return value != ""
+}
+
+func (s *Stack) progress(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.o.Progress, format+"\n", args...) // a terminal that is gone needs no progress
+}
+
+func (s *Stack) startTemporal(ctx context.Context) (err error) {
+	if s.replaced("TEMPORAL_ADDRESS") {
+		return nil
+	}
+	where := "SQLite"
+	if s.o.TemporalDB != "" {
+		where = "PostgreSQL"
+	}
+	s.progress("starting Temporal on %s …", where)
+	dir, err := s.o.Dir.Sub("temporal")
+	if err != nil {
+		return err
+	}
+	attributes := map[string]enumspb.IndexedValueType{}
+	for _, key := range workflows.SearchAttributes() {
+		attributes[key.GetName()] = key.GetValueType()
+	}
+	s.temporal, err = temporalserver.Start(ctx, temporalserver.Options{
+		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr, SearchAttributes: attributes,
+	})
+	if err != nil {
+		return fmt.Errorf("temporal: %w", err)
+	}
+	s.UIAddr = s.temporal.UIAddr()
+	s.Env["TEMPORAL_ADDRESS"] = s.temporal.FrontendAddr()
+	return nil
+}
+
+// loxonTopic is the one topic that is written to.
+const loxonTopic = "loxon"
+
+func (s *Stack) startKafka(context.Context) (err error) {
+	if s.replaced("KAFKA_BROKERS") {
+		return nil
+	}
+	s.progress("starting the Kafka broker …")
+	dir, err := s.o.Dir.Sub("kafka")
+	if err != nil {
+		return err
+	}
+	s.kafka, err = kafkabroker.Start(kafkabroker.Options{DataDir: dir, Addr: s.o.KafkaAddr, Topics: []string{loxonTopic}, Partitions: 4})
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	s.Env["KAFKA_BROKERS"] = s.kafka.Addr()
+	return nil
+}
+
+func (s *Stack) startPartners(ctx context.Context) error {
+	if s.replaced("PROCESSING_URL") {
+		s.Env["PROCESSING_TOKEN"] = s.o.Getenv("PROCESSING_TOKEN")
+		return nil
+	}
+	s.progress("starting the simulated partners …")
+	dir, err := s.o.Dir.Sub("simulators")
+	if err != nil {
+		return err
+	}
+	s.partners, err = partners.New(partners.Options{Dir: dir, Token: partners.DefaultToken, Log: slog.Default()})
+	if err != nil {
+		return fmt.Errorf("simulators: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.o.SimulatorsAddr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the simulators' address %s is in use by another program: stop it, or choose another with --simulators-addr", s.o.SimulatorsAddr)
+	}
+	if err != nil {
+		return fmt.Errorf("simulators: %w", err)
+	}
+	s.http = &http.Server{Handler: s.partners.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.Failed <- fmt.Errorf("simulators: %w", err)
+		}
+	}()
+	s.Env["PROCESSING_URL"] = "http://" + listener.Addr().String() + partners.ProcessingPath
+	s.Env["PROCESSING_TOKEN"] = partners.DefaultToken
+	return nil
+}
+
+func (s *Stack) chooseLedger(context.Context) error {
+	if !s.replaced("DATABASE_URL") {
+		s.Env["DATABASE_URL"] = "sqlite://" + filepath.Join(s.o.Dir.Path(), "ledger.db")
+	}
+	return nil
+}
+
+// chooseTokens gives the developer one secret that may create as an agent and
+// read as an operator.
+func (s *Stack) chooseTokens(context.Context) error {
+	if s.replaced("API_TOKENS") {
+		return nil
+	}
+	secret, err := s.o.Dir.Secret()
+	if err != nil {
+		return err
+	}
+	s.Token = secret
+	s.Env["API_TOKENS"] = "dev:agent:" + secret + ",dev:operator:" + secret
+	return nil
+}
+
+func (s *Stack) startApp(ctx context.Context) error {
+	temporal := s.o.Temporal
+	if s.temporal != nil {
+		temporal = client.Options{HostPort: s.temporal.FrontendAddr()}
+	}
+	config, err := app.Read(func(name string) string {
+		if value, ok := s.Env[name]; ok {
+			return value
+		}
+		return s.o.Getenv(name)
+	}, temporal)
+	if err != nil {
+		return err
+	}
+	config.SweepOlderThan = s.o.SweepOlderThan
+	if s.o.InfraOnly {
+		_, err = app.Migrate(ctx, config)
+		return err
+	}
+	s.progress("starting API and worker …")
+	if s.app, err = app.Start(ctx, config, app.Parts{API: true, Worker: true, Migrate: true}); err != nil {
+		return err
+	}
+	s.APIAddr = s.app.Addr
+	go func() {
+		if err, ok := <-s.app.Failed; ok {
+			s.Failed <- fmt.Errorf("API: %w", err)
+		}
+	}()
+	return nil
+}
+
+// Partners are the simulated partners, for a test that asks where the money is;
+// nil when the environment replaced them.
+func (s *Stack) Partners() *partners.Partners { return s.partners }
+
+// Stop drains API and worker, then ends the rest. The data stay.
+func (s *Stack) Stop() {
+	if s.app != nil {
+		s.app.Stop()
+	}
+	if s.partners != nil {
+		if err := s.partners.Close(); err != nil {
+			slog.Error("the simulators' books did not close", "error", err)
+		}
+	}
+	if s.http != nil {
+		_ = s.http.Close() // the partners answered or cut every request
+	}
+	if s.kafka != nil {
+		s.kafka.Stop()
+	}
+	if s.temporal != nil {
+		s.temporal.Stop()
+	}
+}
+
+// EnvLines are the variables another process needs to join, in order.
+func (s *Stack) EnvLines() []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+		lines = append(lines, name+"="+s.Env[name])
+	}
+	return lines
+}

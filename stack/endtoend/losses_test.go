@@ -1,0 +1,136 @@
+package endtoend
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/proto"
+
+	"tolem/cmd/tolem/app"
+	centre "tolem/simulators/processing"
+	"tolem/stack/datadir"
+	"tolem/stack/embedded"
+)
+
+// Temporal's database is deleted in the middle of retrying payments. The sweep
+// starts every open one from the ledger: one effect each, right states.
+func TestTemporalsDatabaseDeleted(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data")
+	environment := map[string]string{"API_ADDR": freeAddress(t), "RETRY_INITIAL": "1s"}
+	open := func() (*embedded.Stack, *datadir.Dir, *caller) {
+		dir, err := datadir.Open(path)
+		require.NoError(t, err)
+		stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
+			o.SweepOlderThan = 2 * time.Second
+			o.Getenv = func(name string) string { return environment[name] }
+		}))
+		require.NoError(t, err)
+		return stack, dir, &caller{t: t, api: "http://" + stack.APIAddr, token: stack.Token}
+	}
+	stack, dir, user := open()
+	books := stack.Partners().Processing
+	// A third is never answered before the loss though its money moved, a third
+	// gets refused for good, a third is under review.
+	var lost, refused, reviewed []string
+	for n := range 9 {
+		account := fmt.Sprintf("777%07d", 1000+n)
+		answers := [][]centre.Answer{
+			{{Fault: centre.LostAnswer}, {Fault: centre.HTML502, Times: 4}},
+			{{Code: 1, Times: 4}, {Code: 300}},
+			{{Code: 153, Times: 4}},
+		}[n%3]
+		require.NoError(t, books.Script(centre.Script{Call: "pay", Account: account, Answers: answers}))
+		var p payment
+		status, answer := user.do(http.MethodPost, "/v1/payments", strings.Replace(plain, "7770017711", account, 1),
+			map[string]string{"Idempotency-Key": account}, &p)
+		require.Equal(t, http.StatusAccepted, status, answer)
+		list := []*[]string{&lost, &refused, &reviewed}[n%3]
+		*list = append(*list, p.ID)
+	}
+	for _, id := range append(append(lost, refused...), reviewed...) {
+		eventually(t, "payment "+id+" is retrying", func() bool { return user.reads(id).Attempts >= 3 })
+	}
+	stack.Stop()
+	require.NoError(t, dir.Close())
+	require.NoError(t, os.RemoveAll(filepath.Join(path, "temporal")))
+
+	stack, dir, user = open()
+	defer func() { stack.Stop(); require.NoError(t, dir.Close()) }()
+	books = stack.Partners().Processing
+	for _, id := range append(lost, reviewed...) {
+		user.finds(id, "succeeded")
+		movedOnce(t, books, id)
+	}
+	for _, id := range refused {
+		require.Equal(t, 300, *user.finds(id, "refused").ResultCode)
+		require.Zero(t, books.Effects(number(t, id)))
+	}
+}
+
+// Temporal is away when a payment is accepted: 202, and the sweep starts it.
+func TestTemporalAwayAtAcceptance(t *testing.T) {
+	t.Parallel()
+	i := startInfra(t)
+	away := map[string]string{}
+	for name, value := range i.env {
+		away[name] = value
+	}
+	away["TEMPORAL_ADDRESS"], away["API_ADDR"] = freeAddress(t), freeAddress(t)
+	start(t, programs.tolem, away, "api")
+	user := &caller{t: t, api: "http://" + away["API_ADDR"], token: i.token}
+	eventually(t, "the API answers without Temporal", func() bool { return answers(user.api + "/livez") })
+	require.False(t, answers(user.api+"/readyz"))
+	p := user.pays("k")
+	require.Equal(t, "accepted", p.State)
+
+	config, err := app.Read(func(name string) string { return i.env[name] }, client.Options{HostPort: i.env["TEMPORAL_ADDRESS"]})
+	require.NoError(t, err)
+	config.SweepOlderThan = time.Second
+	worker, err := app.Start(t.Context(), config, app.Parts{Worker: true})
+	require.NoError(t, err)
+	defer worker.Stop()
+	user.finds(p.ID, "succeeded")
+	movedOnce(t, i.centre, p.ID)
+}
+
+// A payment that succeeds at once is one workflow task, and nothing personal
+// enters Temporal: not the account, not a name, not a token.
+func TestNothingPersonalEntersTemporal(t *testing.T) {
+	t.Parallel()
+	i := startInfra(t)
+	user := i.caller()
+	i.worker()
+	quick := user.finds(user.pays("quick").ID, "succeeded")
+	script(t, i.centre, "pay", centre.Answer{Code: 153}, centre.Answer{Fault: centre.LostAnswer}, centre.Answer{Code: 999, Transient: true})
+	slow := user.finds(user.pays("slow").ID, "succeeded")
+
+	tasks := 0
+	for _, id := range []string{quick.ID, slow.ID} {
+		var everything []byte // protobuf's bytes hold every text as it is
+		events := i.temporal.GetWorkflowHistory(t.Context(), "payment/"+id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			require.NoError(t, err)
+			if id == quick.ID && event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+				tasks++
+			}
+			raw, err := proto.Marshal(event)
+			require.NoError(t, err)
+			everything = append(everything, raw...)
+		}
+		require.Contains(t, string(everything), "P1011", "the search finds what is there")
+		for _, personal := range []string{"7770017711", "Тестов", i.token, "simulator"} {
+			require.NotContains(t, string(everything), personal)
+		}
+	}
+	require.Equal(t, 1, tasks, "workflow tasks of a payment that succeeds at once")
+}
