@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"tolem/activities"
 	"tolem/domain"
@@ -29,6 +30,7 @@ type bank struct {
 	ledger  *storage.Ledger
 	centre  *centre.Centre
 	url     string
+	file    string           // the ledger's
 	now     func() time.Time // the running execution's skipped time
 	timeout time.Duration
 }
@@ -37,7 +39,8 @@ func newBank(t *testing.T) *bank {
 	t.Helper()
 	b := &bank{t: t, now: time.Now, timeout: 2 * time.Second}
 	var err error
-	b.ledger, err = storage.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "ledger.db"))
+	b.file = filepath.Join(t.TempDir(), "ledger.db")
+	b.ledger, err = storage.Open(t.Context(), "sqlite://"+b.file)
 	require.NoError(t, err)
 	_, err = b.ledger.Migrate(t.Context())
 	require.NoError(t, err)
@@ -213,4 +216,9 @@ func (b *bank) dieAfterEffect(id domain.AgentTransactionID) {
 	reply, err := b.process().Centre.Pay(b.t.Context(), b.payment(id).PayBody)
 	require.NoError(b.t, err)
 	require.Equal(b.t, domain.CodeSuccess, reply.Code)
+}
+
+// workerContext makes activities run under a context of the test's.
+func workerContext(ctx context.Context) worker.Options {
+	return worker.Options{BackgroundActivityContext: ctx}
 }
