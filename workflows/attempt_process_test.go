@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func (b *bank) gated() (answered chan struct{}, open func()) {
 	target, err := url.Parse(b.url)
 	require.NoError(b.t, err)
 	answered, gate := make(chan struct{}, 10), make(chan struct{})
+	open = sync.OnceFunc(func() { close(gate) })
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := httptest.NewRecorder()
@@ -40,9 +42,9 @@ func (b *bank) gated() (answered chan struct{}, open func()) {
 		w.WriteHeader(recorder.Code)
 		_, _ = w.Write(recorder.Body.Bytes()) // the client may have gone
 	}))
-	b.t.Cleanup(server.Close)
+	b.t.Cleanup(func() { open(); server.Close() })
 	b.url = server.URL
-	return answered, func() { close(gate) }
+	return answered, open
 }
 
 // activity runs one attempt outside any workflow.
@@ -189,27 +191,28 @@ func TestFirstPayIsUsedOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		between func(b *bank, id domain.AgentTransactionID, process *activities.Processing)
 		step    int // of this process's pay
+		lost    int // the attempt whose outcome nobody reported
 	}{
 		"another execution paid and recorded": {func(b *bank, id domain.AgentTransactionID, _ *activities.Processing) {
 			b.scripted("pay", fault(centre.LostAnswer))
 			other := b.process()
 			_, err := b.activity(b.t.Context(), other.Pay, other, step(id, 2))
 			require.NoError(b.t, err)
-		}, 3},
+		}, 3, 2},
 		"another execution paid and died": {func(b *bank, id domain.AgentTransactionID, process *activities.Processing) {
 			begun, err := b.ledger.BeginPay(b.t.Context(), storage.Call{PaymentID: id, Name: "pay", Step: 2, At: time.Now()})
 			require.NoError(b.t, err)
 			require.True(b.t, begun.OK)
 			_, err = process.Centre.Pay(b.t.Context(), b.payment(id).PayBody)
 			require.NoError(b.t, err)
-		}, 2},
+		}, 2, 3},
 		"this run was begun again": {func(b *bank, id domain.AgentTransactionID, process *activities.Processing) {
 			_, err := process.Centre.Pay(b.t.Context(), b.payment(id).PayBody)
 			require.NoError(b.t, err)
 			got, err := b.activity(b.t.Context(), process.Check, process, step(id, 1))
 			require.NoError(b.t, err)
 			require.True(b.t, got.Behind)
-		}, 2},
+		}, 2, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBank(t)
@@ -227,6 +230,11 @@ func TestFirstPayIsUsedOnce(t *testing.T) {
 			require.Equal(t, domain.ReasonLateRefusal, got.Verdict.OperatorReason)
 			require.Equal(t, domain.StateSucceeded, b.execution(id).finish().State)
 			b.moved(id, 1)
+			attempts, err := b.ledger.Attempts(t.Context(), id, 0, 9)
+			require.NoError(t, err)
+			for _, a := range attempts {
+				require.Equal(t, a.Attempt != c.lost, a.Reported, "attempt %d", a.Attempt)
+			}
 		})
 	}
 }

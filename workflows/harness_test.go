@@ -117,7 +117,23 @@ func (e *execution) finish() storage.Payment {
 	payment := e.b.payment(e.id)
 	require.Equal(e.b.t, payment.State, result.State, "a workflow closes only in the ledger's state")
 	require.True(e.b.t, payment.State.Terminal())
+	e.b.everyCallJournalled(e.id)
 	return payment
+}
+
+// everyCallJournalled compares our journal with the requests the centre received:
+// a call may be begun and never made, but none is made without a row.
+func (b *bank) everyCallJournalled(id domain.AgentTransactionID) {
+	b.t.Helper()
+	attempts, err := b.ledger.Attempts(b.t.Context(), id, 0, 1000)
+	require.NoError(b.t, err)
+	journalled := map[string]int{}
+	for _, a := range attempts {
+		journalled[a.Call]++
+	}
+	for _, call := range []string{"check", "pay"} {
+		require.LessOrEqual(b.t, len(b.requests(id, call)), journalled[call], "journalled calls of "+call)
+	}
 }
 
 // run is accept and finish of a plain payment.

@@ -28,6 +28,18 @@ func TestPaymentSucceedsAtOnce(t *testing.T) {
 	require.False(t, p.NeedsOperator)
 }
 
+// amountFrom, what the payer handed over, goes along at both steps.
+func TestAmountFromIsSent(t *testing.T) {
+	b := newBank(t)
+	p := b.run(func(p *storage.Payment) { p.AmountFrom = pointer(domain.Money(21_000)) })
+
+	require.Equal(t, domain.StateSucceeded, p.State)
+	b.moved(p.ID, 1)
+	booked, _ := b.centre.Payment(int64(p.ID))
+	require.EqualValues(t, 21_000, booked.AmountFrom)
+	require.Contains(t, b.requests(p.ID, "check")[0].Body, `"amountFrom":210.00`)
+}
+
 // Table 1 at check: "check, no pay ever sent: 0 go on; 1/153/220/255 repeat;
 // everything else refused".
 func TestEveryCodeAtCheck(t *testing.T) {
