@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -130,7 +129,7 @@ func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err 
 	failed := make(chan error, 1)
 	r.Failed = failed
 	go func() {
-		if err := r.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := r.server.Serve(listener); err != nil {
 			failed <- err
 		}
 	}()

@@ -1,0 +1,129 @@
+package api_test
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+)
+
+// Every route of the server is in the contract, and the reverse. HEAD is served
+// beside every GET and is not in the contract.
+func TestRoutesAreTheContract(t *testing.T) {
+	b := newBank(t)
+	server, ok := b.server.Handler().(*echo.Echo)
+	if !ok {
+		t.Fatalf("the handler is a %T", b.server.Handler())
+	}
+	parameter := regexp.MustCompile(`:(\w+)`)
+	var served, heads, promised []string
+	for _, r := range server.Routes() {
+		line := parameter.ReplaceAllString(r.Path, "{$1}")
+		if r.Method == http.MethodHead {
+			heads = append(heads, "GET "+line)
+			continue
+		}
+		served = append(served, r.Method+" "+line)
+	}
+	for path, item := range document(t).Paths.Map() {
+		for method := range item.Operations() {
+			promised = append(promised, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(promised)
+	if !slices.Equal(served, promised) {
+		t.Errorf("served\n%s\npromised\n%s", strings.Join(served, "\n"), strings.Join(promised, "\n"))
+	}
+	for _, head := range heads {
+		if !slices.Contains(served, head) {
+			t.Errorf("HEAD without %s", head)
+		}
+	}
+}
+
+// The contract's own examples of requests are accepted by the server, and the
+// contract's schema refuses what the server refuses.
+func TestExamplesOfTheContract(t *testing.T) {
+	b := newBank(t)
+	operation := document(t).Paths.Value("/v1/payments").Post
+	examples := operation.RequestBody.Value.Content["application/json"].Examples
+	if len(examples) < 3 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for name, example := range examples {
+		body := marshal(t, example.Value.Value)
+		a := b.pay(body, map[string]string{"Idempotency-Key": name})
+		if a.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+		}
+	}
+	for body, valid := range map[string]bool{
+		simple:                                    true,
+		`{"serviceId":"P1011"}`:                   false,
+		`{"serviceId":"P1011","account":1}`:       false,
+		strings.Replace(simple, "200.00", "0", 1): false,
+		strings.Replace(simple, `"amountTo"`, `"foo":1,"amountTo"`, 1):                false,
+		strings.Replace(simple, `"amountTo"`, `"agentTransactionId":5,"amountTo"`, 1): true,
+	} {
+		request, err := http.NewRequest(http.MethodPost, "/v1/payments", strings.NewReader(body))
+		must(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		route, parameters, err := b.router.FindRoute(request)
+		must(t, err)
+		err = openapi3filter.ValidateRequest(t.Context(), &openapi3filter.RequestValidationInput{
+			Request: request, PathParams: parameters, Route: route,
+			Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+		})
+		if (err == nil) != valid {
+			t.Errorf("the contract says %v of %s", err, body)
+		}
+		if got := b.pay(body, nil).StatusCode; (got == http.StatusAccepted) != valid {
+			t.Errorf("the server says %d of %s", got, body)
+		}
+	}
+}
+
+func TestDocsLoadNothingFromOutside(t *testing.T) {
+	b := newBank(t)
+	page := b.status(b.get("", "/docs"), http.StatusOK)
+	html := string(page.body)
+	source := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+	found := source.FindAllStringSubmatch(html, -1)
+	if len(found) < 4 {
+		t.Fatalf("the page loads %d files only: %s", len(found), html)
+	}
+	for _, f := range found {
+		if !strings.HasPrefix(f[1], "/docs/") {
+			t.Errorf("the page loads %s", f[1])
+			continue
+		}
+		asset := b.status(b.get("", f[1]), http.StatusOK)
+		if len(asset.body) < 100 {
+			t.Errorf("%s has %d bytes", f[1], len(asset.body))
+		}
+	}
+	if !strings.Contains(html, "/openapi.yaml") {
+		t.Error("the page does not load the contract")
+	}
+	policy := page.Header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "script-src 'self' 'sha256-", "connect-src 'self'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, part) {
+			t.Errorf("policy %q misses %q", policy, part)
+		}
+	}
+	if strings.Contains(policy, "http") || strings.Contains(policy, "unsafe-eval") {
+		t.Errorf("policy %q", policy)
+	}
+	for _, path := range []string{"/docs/", "/docs/nothing.js", "/docs/..%2Fserver.go", "/docs/embed.go", "/docs/a/b"} {
+		b.status(b.get("", path), http.StatusNotFound)
+	}
+	yaml := b.status(b.get("", "/openapi.yaml"), http.StatusOK)
+	if !strings.HasPrefix(string(yaml.body), "openapi: 3") {
+		t.Error("openapi.yaml is not the contract")
+	}
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+)
+
+const (
+	// maxBody bounds a body, in bytes; the largest payment that passes the rules
+	// has 59 KB in Cyrillic, two bytes a letter.
+	maxBody = 64 << 10
+
+	// maxNesting bounds objects within objects; a payment needs two.
+	maxNesting = 8
+
+	mediaTypeRule = "send Content-Type: application/json in UTF-8, not compressed"
+)
+
+// The codes of field errors, stable names. ruleUnknown to ruleNesting speak of
+// the JSON, the rest of the values.
+const (
+	ruleJSON           = "json"            // not exactly one well-formed JSON object in UTF-8
+	ruleNesting        = "nesting"         // objects within objects without need
+	ruleUnknown        = "unknown"         // no such field
+	ruleDuplicate      = "duplicate"       // the field stands twice
+	ruleType           = "type"            // a number where text belongs, and so on
+	ruleRequired       = "required"        // missing or empty
+	ruleTooLong        = "too_long"        // more characters, or entries, than allowed
+	ruleText           = "text"            // control characters or broken text
+	ruleFormat         = "format"          // not written as the field has to be
+	ruleRange          = "range"           // too small or too large
+	rulePattern        = "pattern"         // does not match the service's pattern
+	ruleUnknownService = "unknown_service" // the catalogue has no such service
+)
+
+// readBody reads a JSON body within its limit.
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if !isJSON(r.Header) {
+		return nil, &problem{code: unsupportedMediaType, detail: mediaTypeRule}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &tooLarge):
+		return nil, err
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil, &problem{code: requestTimeout, detail: "send the whole request within " + readLimit.String()}
+	}
+	return nil, &problem{code: invalidRequest, detail: "the body broke off"}
+}
+
+func isJSON(h http.Header) bool {
+	kind, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	charset, named := parameters["charset"]
+	encoding := h.Get(echo.HeaderContentEncoding)
+	return err == nil && kind == "application/json" && (!named || strings.EqualFold(charset, "utf-8")) &&
+		(encoding == "" || strings.EqualFold(encoding, "identity"))
+}
+
+// complaint is what is wrong with one value.
+type complaint struct{ code, rule string }
+
+// reader reads the value of one field; nil means that it was fine.
+type reader func(raw json.RawMessage) *complaint
+
+// fieldErrors collects what is wrong with a body.
+type fieldErrors []fieldError
+
+// add keeps one complaint of each kind for each field.
+func (f *fieldErrors) add(field, code, rule string) {
+	for _, e := range *f {
+		if e.Field == field && e.Code == code {
+			return
+		}
+	}
+	*f = append(*f, fieldError{field, code, rule})
+}
+
+// has says whether a field was complained about.
+func (f fieldErrors) has(field string) bool {
+	return slices.ContainsFunc(f, func(e fieldError) bool { return e.Field == field })
+}
+
+// problem is the answer that names everything at once; nil when nothing is
+// wrong.
+func (f fieldErrors) problem() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &problem{code: invalidRequest, detail: "errors lists every rule that the body breaks; nothing was stored", fields: f}
+}
+
+// decodeObject reads exactly one JSON object whose members are among fields, by
+// their exact names, each at most once. It reports everything that is wrong.
+func decodeObject(body []byte, fields map[string]reader) (wrong fieldErrors) {
+	if code, rule := wellFormed(body); code != "" {
+		wrong.add("", code, rule)
+		return wrong
+	}
+	members, ok := objectMembers(body)
+	if !ok {
+		wrong.add("", ruleJSON, "must be a JSON object")
+		return wrong
+	}
+	seen := map[string]bool{}
+	for _, m := range members {
+		read, known := fields[m.name]
+		switch {
+		case !known:
+			wrong.add(safeName(m.name), ruleUnknown, "is not a field of this request")
+		case seen[m.name]:
+			wrong.add(m.name, ruleDuplicate, "must stand once")
+		default:
+			if c := read(m.value); c != nil {
+				wrong.add(m.name, c.code, c.rule)
+			}
+		}
+		seen[m.name] = true
+	}
+	return wrong
+}
+
+// wellFormed finds what makes a body unreadable as a whole.
+func wellFormed(body []byte) (code, rule string) {
+	switch {
+	case !utf8.Valid(body):
+		return ruleJSON, "must be valid UTF-8"
+	case nesting(body) > maxNesting:
+		return ruleNesting, fmt.Sprintf("must not nest deeper than %d", maxNesting)
+	case !json.Valid(body):
+		return ruleJSON, "must be exactly one well-formed JSON object and nothing after it"
+	}
+	return "", ""
+}
+
+// nesting is how deep brackets are open in what may or may not be JSON.
+func nesting(body []byte) (deepest int) {
+	depth, inText := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++ // the next character is escaped, and no quote that ends the text
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// member is one name and value of an object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// objectMembers lists the members of a valid JSON value in their order, also
+// those that stand twice. ok is false when the value is no object.
+func objectMembers(valid []byte) (members []member, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(valid))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, false
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, false
+		}
+		text, isText := name.(string)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil || !isText {
+			return nil, false
+		}
+		members = append(members, member{text, value})
+	}
+	return members, true
+}
+
+// text reads a string of 1 to limit characters without control characters.
+// U+FFFD is refused too: it is what half a surrogate pair turns into.
+func text(raw json.RawMessage, limit int, into *string) *complaint {
+	if raw[0] != '"' {
+		return &complaint{ruleType, "must be a string"}
+	}
+	var value string
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return &complaint{ruleText, "must be readable text"}
+	}
+	if c := plain(value, limit); c != nil {
+		return c
+	}
+	if value == "" {
+		return &complaint{ruleRequired, "must not be empty; leave it out if it is optional"}
+	}
+	*into = value
+	return nil
+}
+
+// plain complains about text that is too long or not plain.
+func plain(value string, limit int) *complaint {
+	switch {
+	case utf8.RuneCountInString(value) > limit:
+		return &complaint{ruleTooLong, fmt.Sprintf("must have at most %d characters", limit)}
+	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }):
+		return &complaint{ruleText, "must not have control characters or broken text"}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package api_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// frontend is a Temporal frontend that takes starts and runs nothing, so that
+// payments stay accepted and tests see every start. The tests with a real
+// Temporal are in the stack.
+type frontend struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	client client.Client
+
+	mu     sync.Mutex
+	starts []*workflowservice.StartWorkflowExecutionRequest
+}
+
+func newFrontend(t *testing.T) *frontend {
+	t.Helper()
+	f := &frontend{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	server := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(server, f)
+	healthy := health.NewServer()
+	healthy.SetServingStatus("temporal.api.workflowservice.v1.WorkflowService", grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(server, healthy)
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	f.client = lazyClient(t, listener.Addr().String())
+	t.Cleanup(server.Stop)
+	return f
+}
+
+func lazyClient(t *testing.T, address string) client.Client {
+	t.Helper()
+	c, err := client.NewLazyClient(client.Options{HostPort: address, Logger: quiet{}})
+	must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// noTemporal is a client of an address where nobody listens.
+func noTemporal(t *testing.T) client.Client {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	address := listener.Addr().String()
+	must(t, listener.Close())
+	return lazyClient(t, address)
+}
+
+// GetSystemInfo says that nothing special is supported.
+func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
+}
+
+// StartWorkflowExecution remembers the start.
+func (f *frontend) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.starts = append(f.starts, r)
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run", Started: true}, nil
+}
+
+// GetWorkflowExecutionHistory never has news: the workflow does not end.
+func (f *frontend) GetWorkflowExecutionHistory(ctx context.Context, _ *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (f *frontend) started() []*workflowservice.StartWorkflowExecutionRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]*workflowservice.StartWorkflowExecutionRequest(nil), f.starts...)
+}
+
+// quiet is a Temporal logger that says nothing.
+type quiet struct{}
+
+// Debug says nothing.
+func (quiet) Debug(string, ...any) {}
+
+// Info says nothing.
+func (quiet) Info(string, ...any) {}
+
+// Warn says nothing.
+func (quiet) Warn(string, ...any) {}
+
+// Error says nothing.
+func (quiet) Error(string, ...any) {}

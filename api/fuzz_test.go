@@ -1,0 +1,51 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"tolem/api"
+)
+
+// FuzzCreatePayment holds the decoder to this: it never panics; what it accepts
+// is one JSON object, and the same values in other bytes have the same digest.
+func FuzzCreatePayment(f *testing.F) {
+	for _, seed := range []string{
+		simple, `{}`, `null`, `{"extras":{"ev_a":"1","b":""}}`, `{"amountTo":2e2,"amountFrom":0.5,"autoPay":false}`,
+		`{"serviceId":"P1011","account":"\ud83d\ude00","autoPay":false,"agentTransactionId":123456789012345678}`,
+		`{"serviceId":"P1011","account":"a","amountTo":1,"extras":{"ev_account1":"x"},"agentTransactionId":"5"}`,
+		`{"a":{"b":[[[[[[[[[]]]]]]]]]}}`, "\xff", `{"account":"\ud800"}`, `{"account":"a","account":"b"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		digest, problems, err := api.DecodePayment(body)
+		if err != nil || problems > 0 {
+			return
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatalf("accepted what is no object: %v", err)
+		}
+		var canonical bytes.Buffer
+		canonical.WriteString("{ ")
+		for name, value := range fields { // in no order, each map a new one
+			if canonical.Len() > 2 {
+				canonical.WriteString(" ,\n")
+			}
+			canonical.WriteString(marshal(t, name) + ":\t")
+			if name == "extras" { // sorted, its escapes written anew
+				var extras map[string]string
+				must(t, json.Unmarshal(value, &extras))
+				value = []byte(marshal(t, extras))
+			}
+			canonical.Write(value)
+		}
+		canonical.WriteString("}")
+		again, problems, err := api.DecodePayment(canonical.Bytes())
+		if err != nil || problems > 0 || again != digest {
+			t.Fatalf("digest %s became %s (%d problems, %v)\n%s", digest, again, problems, err, canonical.Bytes())
+		}
+	})
+}

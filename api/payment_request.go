@@ -1,0 +1,223 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+)
+
+// Limits of a payment's fields, in characters where nothing else is said.
+const (
+	maxServiceID    = 64
+	maxAccount      = 200 // "длиной до 200 символов"
+	maxIdentityCard = 64  // an IIN has 12, no passport comes near
+	maxFullName     = 200
+	maxExtras       = 50 // entries; the catalogue's services ask for a handful
+	maxExtraName    = 64
+	maxExtraValue   = 500
+)
+
+// maxAmount is the largest amount the document can write: its pattern for a
+// fixed amount is ^\d{1,9}\.\d{2}$.
+const maxAmount = domain.Money(999_999_999_99)
+
+// paymentRequest is the body of POST /v1/payments.
+type paymentRequest struct {
+	ServiceID          string                    `json:"serviceId"`
+	Account            string                    `json:"account"`
+	AmountTo           *domain.Money             `json:"amountTo"`
+	AmountFrom         *domain.Money             `json:"amountFrom"`
+	Extras             map[string]string         `json:"extras"` // names without ev_
+	IdentityCard       string                    `json:"identityCard"`
+	FullName           string                    `json:"fullName"`
+	AutoPay            bool                      `json:"autoPay"`
+	AgentTransactionID domain.AgentTransactionID `json:"agentTransactionId"` // 0: the ledger makes one
+}
+
+// digest is the SHA-256 by which a repetition is known: of the values, not of
+// the bytes, so that the order of fields, white space, escapes, 200 or 200.00,
+// ev_ and a written-out default make no difference.
+func (r paymentRequest) digest() (string, error) {
+	canonical, err := json.Marshal(r) // fields in the struct's order, extras sorted by name
+	if err != nil {
+		return "", fmt.Errorf("write the canonical request: %w", err)
+	}
+	sum := sha256.Sum256(append([]byte("payment/1\n"), canonical...))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// decodePayment reads the body of POST /v1/payments and reports everything that
+// is wrong with it and can be seen without the catalogue. The request holds what
+// was readable.
+func decodePayment(body []byte) (paymentRequest, fieldErrors) {
+	r := paymentRequest{AutoPay: true}
+	var extras json.RawMessage
+	wrong := decodeObject(body, map[string]reader{
+		"serviceId":          func(raw json.RawMessage) *complaint { return text(raw, maxServiceID, &r.ServiceID) },
+		"account":            func(raw json.RawMessage) *complaint { return text(raw, maxAccount, &r.Account) },
+		"amountTo":           func(raw json.RawMessage) *complaint { return amount(raw, &r.AmountTo) },
+		"amountFrom":         func(raw json.RawMessage) *complaint { return amount(raw, &r.AmountFrom) },
+		"identityCard":       func(raw json.RawMessage) *complaint { return text(raw, maxIdentityCard, &r.IdentityCard) },
+		"fullName":           func(raw json.RawMessage) *complaint { return text(raw, maxFullName, &r.FullName) },
+		"autoPay":            func(raw json.RawMessage) *complaint { return yesOrNo(raw, &r.AutoPay) },
+		"agentTransactionId": func(raw json.RawMessage) *complaint { return transactionID(raw, &r.AgentTransactionID) },
+		"extras":             func(raw json.RawMessage) *complaint { extras = raw; return nil },
+	})
+	if len(wrong) == 1 && wrong[0].Field == "" {
+		return r, wrong // nothing could be read
+	}
+	if extras != nil {
+		r.Extras = decodeExtras(extras, &wrong)
+	}
+	r.checkFields(&wrong)
+	return r, wrong
+}
+
+// checkFields adds what is missing and what does not go together.
+func (r paymentRequest) checkFields(wrong *fieldErrors) {
+	missing := func(field string) {
+		if !wrong.has(field) {
+			wrong.add(field, ruleRequired, "is required")
+		}
+	}
+	if r.ServiceID == "" {
+		missing("serviceId")
+	}
+	if r.Account == "" {
+		missing("account")
+	}
+	if r.AmountTo == nil && r.AutoPay && !wrong.has("amountTo") && !wrong.has("autoPay") {
+		wrong.add("amountTo", ruleRequired, "is required unless autoPay is false")
+	}
+	switch {
+	case r.AmountFrom == nil || wrong.has("amountTo"):
+	case r.AmountTo == nil:
+		wrong.add("amountFrom", ruleRange, "must not stand without amountTo")
+	case *r.AmountFrom < *r.AmountTo:
+		wrong.add("amountFrom", ruleRange, "must not be below amountTo")
+	}
+}
+
+// amount reads a number with at most two decimals, above 0 and up to maxAmount.
+func amount(raw json.RawMessage, into **domain.Money) *complaint {
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return &complaint{ruleType, "must be a number"}
+	}
+	m, err := domain.ParseMoney(string(raw))
+	switch {
+	case err != nil:
+		return &complaint{ruleFormat, "must have at most two decimals and " + maxAmount.String() + " at most"}
+	case !m.Positive() || m > maxAmount:
+		return &complaint{ruleRange, "must be above 0 and at most " + maxAmount.String()}
+	}
+	*into = &m
+	return nil
+}
+
+func yesOrNo(raw json.RawMessage, into *bool) *complaint {
+	switch string(raw) {
+	case "true":
+		*into = true
+	case "false":
+		*into = false
+	default:
+		return &complaint{ruleType, "must be true or false"}
+	}
+	return nil
+}
+
+// transactionID reads 1 to 18 digits, as a string or an integer.
+func transactionID(raw json.RawMessage, into *domain.AgentTransactionID) *complaint {
+	if raw[0] != '"' && raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return &complaint{ruleType, "must be a string or an integer"}
+	}
+	if err := into.UnmarshalJSON(raw); err != nil {
+		*into = 0
+		return &complaint{ruleFormat, "must have 1 to 18 digits, the first not 0"}
+	}
+	return nil
+}
+
+// decodeExtras reads an object of strings. Names lose their ev_, which the
+// catalogue writes and a request does not.
+func decodeExtras(raw json.RawMessage, wrong *fieldErrors) map[string]string {
+	members, ok := objectMembers(raw)
+	switch {
+	case !ok:
+		wrong.add("extras", ruleType, "must be an object of strings")
+		return nil
+	case len(members) > maxExtras:
+		wrong.add("extras", ruleTooLong, fmt.Sprintf("must have at most %d entries", maxExtras))
+		return nil
+	}
+	extras := make(map[string]string, len(members))
+	for _, m := range members {
+		name := strings.TrimPrefix(m.name, "ev_")
+		if c := plain(name, maxExtraName); c != nil || name == "" {
+			wrong.add("extras", ruleFormat, fmt.Sprintf("names must have 1 to %d characters, no control characters", maxExtraName))
+			continue
+		}
+		field := extraField(name)
+		if _, twice := extras[name]; twice {
+			wrong.add(field, ruleDuplicate, "must stand once, with or without ev_")
+			continue
+		}
+		var value string
+		if c := extraValue(m.value, &value); c != nil {
+			wrong.add(field, c.code, c.rule)
+		}
+		extras[name] = value
+	}
+	return extras
+}
+
+// extraValue reads a string that may be empty.
+func extraValue(raw json.RawMessage, into *string) *complaint {
+	if string(raw) == `""` {
+		return nil
+	}
+	return text(raw, maxExtraValue, into)
+}
+
+// extraField names an extra in a problem.
+func extraField(name string) string {
+	if !identifier.MatchString(name) {
+		return "extras"
+	}
+	return "extras." + name
+}
+
+// inputRules turns what the catalogue's check says into a field error's code.
+var inputRules = map[string]string{
+	processing.ProblemMissing: ruleRequired,
+	processing.ProblemTooLong: ruleTooLong,
+	processing.ProblemText:    ruleText,
+	processing.ProblemPattern: rulePattern,
+	processing.ProblemBroken:  rulePattern,
+	processing.ProblemSlow:    rulePattern,
+	processing.ProblemUnknown: ruleUnknown,
+	processing.ProblemTwice:   ruleDuplicate,
+}
+
+// checkService adds what the service's description in the catalogue forbids:
+// "Перед отправкой запроса в процессинг, интерфейс Агента должен произвести
+// проверку корректности в соответствии с регулярным выражением".
+func (r paymentRequest) checkService(service processing.Service, wrong *fieldErrors) {
+	unreadable := slices.Clone(*wrong) // those fields are there, and have their complaint
+	for _, p := range service.CheckInputs(r.Account, r.Extras) {
+		field := p.Field
+		if name, extra := strings.CutPrefix(field, "extras."); extra {
+			field = extraField(name)
+		}
+		if unreadable.has(field) {
+			continue
+		}
+		wrong.add(field, inputRules[p.Reason], p.Reason)
+	}
+}

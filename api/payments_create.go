@@ -1,0 +1,210 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"go.temporal.io/sdk/client"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/storage"
+	"tolem/workflows"
+)
+
+const headerIdempotencyKey = "Idempotency-Key"
+
+// maxKey is the longest Idempotency-Key, in characters.
+const maxKey = 128
+
+// createPayment answers POST /v1/payments.
+//
+// 201, 200 and 202 mean that the payment is in the ledger and will reach its
+// end, whatever happens to this process, to Temporal or to the caller. Every
+// other answer but 5xx means that nothing was stored. Sending the same request
+// with the same Idempotency-Key again is always safe.
+func (s *Server) createPayment(c echo.Context) error {
+	ctx, who := c.Request().Context(), callerOf(c)
+	key, err := idempotencyKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerIdempotencyKey, key)
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	request, wrong := decodePayment(body)
+	if len(wrong) > 0 {
+		_ = s.checkAgainstCatalogue(ctx, request, &wrong) // the body is wrong even if the catalogue is not known
+		return wrong.problem()
+	}
+	payment, err := s.newPayment(who, key, request)
+	if err != nil {
+		return err
+	}
+	if !s.plainlyValid(ctx, request) {
+		before, err := s.acceptedBefore(ctx, payment)
+		if err == nil {
+			return s.answerPayment(c, before, false)
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		if err := s.checkAgainstCatalogue(ctx, request, &wrong); err != nil {
+			return err
+		}
+		if err := wrong.problem(); err != nil {
+			return err
+		}
+	}
+	accepted, created, err := s.accept(ctx, payment)
+	if err != nil {
+		return err
+	}
+	return s.answerPayment(c, accepted, created)
+}
+
+// plainlyValid says that a fresh catalogue finds nothing wrong with a request, so
+// that acceptance itself may find out whether it is a repetition. Otherwise the
+// ledger is asked first: a repetition is answered from the ledger alone, whatever
+// the centre says of its services by now.
+func (s *Server) plainlyValid(ctx context.Context, r paymentRequest) bool {
+	var wrong fieldErrors
+	return s.catalogue.fresh() && s.checkAgainstCatalogue(ctx, r, &wrong) == nil && len(wrong) == 0
+}
+
+// idempotencyKey reads the header, or makes a key for callers who send none and
+// keep what the answer says.
+func idempotencyKey(h http.Header) (string, error) {
+	given := h.Values(headerIdempotencyKey)
+	if len(given) == 0 {
+		return uuid.NewString(), nil
+	}
+	key := given[0]
+	if len(given) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", badParameter(headerIdempotencyKey, ruleFormat, "must stand once and have 1 to 128 visible ASCII characters")
+	}
+	return key, nil
+}
+
+// newPayment is the row that acceptance commits.
+func (s *Server) newPayment(who caller, key string, r paymentRequest) (storage.Payment, error) {
+	digest, err := r.digest()
+	if err != nil {
+		return storage.Payment{}, err
+	}
+	now := time.Now()
+	return storage.Payment{
+		ID: r.AgentTransactionID, Caller: who.name, IdempotencyKey: key, RequestSHA256: digest,
+		ServiceID: r.ServiceID, Account: r.Account, AmountTo: r.AmountTo, AmountFrom: r.AmountFrom,
+		Extras: r.Extras, IdentityCard: r.IdentityCard, FullName: r.FullName, AutoPay: r.AutoPay,
+		AgentTransactionDate: now.In(s.location).Format(processing.DateLayout),
+		RetryInitial:         s.ladder.Initial, RetryFactorMilli: s.ladder.FactorMilli,
+		CreatedAt: storage.At(now),
+	}, nil
+}
+
+// acceptedBefore is the payment that the caller's key already made.
+func (s *Server) acceptedBefore(ctx context.Context, p storage.Payment) (storage.Payment, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	before, err := s.ledger.PaymentByKey(ctx, p.Caller, p.IdempotencyKey)
+	switch {
+	case err != nil:
+		return storage.Payment{}, fromLedger(err)
+	case before.RequestSHA256 != p.RequestSHA256:
+		return storage.Payment{}, storage.ErrKeyReused
+	}
+	return before, nil
+}
+
+// accept commits the payment; whoever hangs up meanwhile has a payment.
+func (s *Server) accept(ctx context.Context, p storage.Payment) (storage.Payment, bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptLimit)
+	defer cancel()
+	accepted, created, err := s.ledger.Accept(ctx, p)
+	if err != nil {
+		return storage.Payment{}, false, fromLedger(err)
+	}
+	if created {
+		s.metrics.accepted.Inc()
+	}
+	return accepted, created, nil
+}
+
+// answerPayment starts the payment if nobody has, waits as long as the caller
+// prefers, and answers with where the ledger says that it stands.
+func (s *Server) answerPayment(c echo.Context, p storage.Payment, created bool) error {
+	ctx, h := c.Request().Context(), c.Response().Header()
+	run := s.start(ctx, p)
+	if wait, preferred := preferredWait(c.Request().Header); preferred {
+		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+		p = s.await(ctx, p, run, wait)
+	}
+	if !created {
+		h.Set("Idempotent-Replay", "true")
+	}
+	h.Set(echo.HeaderLocation, "/v1/payments/"+p.ID.String())
+	status := http.StatusAccepted
+	switch {
+	case p.State.Terminal() && created:
+		status = http.StatusCreated
+	case p.State.Terminal():
+		status = http.StatusOK
+	default:
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(askAgain(p, time.Now())))
+	}
+	return writeJSON(c, status, echo.MIMEApplicationJSON, whole(p))
+}
+
+// start starts the workflow of a payment that is still accepted, and finds the
+// one of a payment that moves. A request waits startPatience for the start; the
+// start itself goes on for startLimit, so that a slow Temporal delays a payment by
+// seconds and not until the sweep. A failure leaves the payment accepted, and the
+// sweep starts it. Starting twice is harmless: the workflow's id is the payment's.
+func (s *Server) start(ctx context.Context, p storage.Payment) client.WorkflowRun {
+	switch {
+	case p.State.Terminal():
+		return nil
+	case p.State != domain.StateAccepted:
+		return s.temporal.GetWorkflow(ctx, p.ID.WorkflowID(), "")
+	}
+	started := make(chan client.WorkflowRun, 1)
+	s.starts.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
+		defer cancel()
+		run, err := workflows.StartPayment(ctx, s.temporal, workflows.PaymentInput{
+			PaymentID: p.ID, ServiceID: p.ServiceID, Ladder: p.Ladder(), PartnerTimeout: s.partnerTimeout,
+		})
+		if err != nil {
+			slog.WarnContext(ctx, "payment is accepted and not started yet; the sweep starts it", "process", p.ID.WorkflowID(), "error", err)
+		}
+		started <- run
+	})
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	select {
+	case run := <-started:
+		return run
+	case <-patience.C:
+		return nil
+	}
+}
+
+// askAgain is when to look again, in seconds: at the next attempt, at least a
+// second and at most a minute from now.
+func askAgain(p storage.Payment, now time.Time) int {
+	seconds := 1
+	if p.NextAttemptAt != nil {
+		seconds = int((p.NextAttemptAt.Sub(now) + time.Second - 1) / time.Second)
+	}
+	return min(max(seconds, 1), 60)
+}

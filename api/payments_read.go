@@ -1,0 +1,234 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// paymentParameters are those of GET /v1/payments.
+var paymentParameters = []string{
+	"state", "serviceId", "resultCode", "needs_operator", "olderThan", "createdAfter", "createdBefore", "limit", "cursor",
+}
+
+// A page's length.
+const (
+	defaultPage = 50
+	maxPage     = 500
+)
+
+// page is the answer of every list.
+type page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"` // cursor of the following page; none on the last
+}
+
+// getPayment answers GET /v1/payments/{id}, from the ledger.
+func (s *Server) getPayment(c echo.Context) error {
+	payment, err := s.visiblePayment(c)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, whole(payment))
+}
+
+// visiblePayment reads the payment of the path. One that belongs to somebody
+// else does not exist for an agent.
+func (s *Server) visiblePayment(c echo.Context) (storage.Payment, error) {
+	id, err := domain.ParseAgentTransactionID(pathParameter(c, "id"))
+	if err != nil {
+		return storage.Payment{}, storage.ErrNotFound
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	payment, err := s.ledger.Payment(ctx, id)
+	if err != nil {
+		return storage.Payment{}, fromLedger(err)
+	}
+	if who := callerOf(c); !who.seesAll() && payment.Caller != who.name {
+		return storage.Payment{}, storage.ErrNotFound
+	}
+	return payment, nil
+}
+
+// listPayments answers GET /v1/payments, the newest first. An agent sees its own.
+func (s *Server) listPayments(c echo.Context) error {
+	given := parameters(c)
+	filter, err := paymentFilter(given, time.Now())
+	if err != nil {
+		return err
+	}
+	if who := callerOf(c); !who.seesAll() {
+		filter.Caller = who.name
+	}
+	limit, err := pageLength(given)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	found, next, err := s.ledger.Payments(ctx, filter, given.Get("cursor"), limit)
+	if err != nil {
+		return fromLedger(err)
+	}
+	answer := page[paymentView]{Items: make([]paymentView, 0, len(found)), Next: next}
+	for _, p := range found {
+		answer.Items = append(answer.Items, summary(p))
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+}
+
+// paymentFilter reads the list's filters. Those that are given must all hold.
+func paymentFilter(given url.Values, now time.Time) (f storage.PaymentFilter, err error) {
+	if f.States, err = states(given["state"]); err != nil {
+		return f, err
+	}
+	f.ServiceID = given.Get("serviceId")
+	if given.Has("serviceId") && f.ServiceID == "" {
+		return f, badParameter("serviceId", ruleRequired, "must not be empty")
+	}
+	if given.Has("resultCode") {
+		n, err := strconv.ParseInt(given.Get("resultCode"), 10, 32)
+		if err != nil {
+			return f, badParameter("resultCode", ruleFormat, "must be an integer")
+		}
+		code := domain.Code(n)
+		f.ResultCode = &code
+	}
+	if given.Has("needs_operator") {
+		raised := given.Get("needs_operator") == "true"
+		if !raised && given.Get("needs_operator") != "false" {
+			return f, badParameter("needs_operator", ruleFormat, "must be true or false")
+		}
+		f.NeedsOperator = &raised
+	}
+	if f.CreatedAfter, err = instant(given, "createdAfter"); err != nil {
+		return f, err
+	}
+	if f.CreatedBefore, err = instant(given, "createdBefore"); err != nil {
+		return f, err
+	}
+	if given.Has("olderThan") {
+		age, err := duration(given.Get("olderThan"))
+		if err != nil {
+			return f, err
+		}
+		if before := now.Add(-age); f.CreatedBefore.IsZero() || before.Before(f.CreatedBefore) {
+			f.CreatedBefore = before
+		}
+	}
+	return f, nil
+}
+
+// states reads state=a&state=b and state=a,b.
+func states(given []string) (found []domain.State, err error) {
+	for _, text := range given {
+		for _, name := range strings.Split(text, ",") {
+			state := domain.State(name)
+			if !state.Known() {
+				return nil, badParameter("state", ruleFormat, "must be states of a payment, separated by commas")
+			}
+			found = append(found, state)
+		}
+	}
+	return found, nil
+}
+
+// instant reads a time such as 2026-01-31T15:04:05Z; zero when it is not given.
+func instant(given url.Values, name string) (time.Time, error) {
+	if !given.Has(name) {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, given.Get(name))
+	if err != nil {
+		return time.Time{}, badParameter(name, ruleFormat, "must be a time such as 2026-01-31T15:04:05Z; a + in it is written %2B")
+	}
+	return at, nil
+}
+
+// duration reads 90s, 15m, 1h30m, 7d, and the same as ISO 8601's PT90S, PT15M,
+// PT1H30M, P7D.
+func duration(text string) (time.Duration, error) {
+	bad := badParameter("olderThan", ruleFormat, "must be a duration above 0 such as 15m, 1h30m, 7d or PT15M")
+	if len(text) > 32 {
+		return 0, bad
+	}
+	short := strings.ToLower(text)
+	if iso, ok := strings.CutPrefix(short, "p"); ok {
+		short = strings.Replace(iso, "t", "", 1)
+	}
+	days := 0
+	if n, rest, ok := strings.Cut(short, "d"); ok {
+		parsed, err := strconv.Atoi(n)
+		if err != nil || parsed < 0 || parsed > 36500 {
+			return 0, bad
+		}
+		days, short = parsed, rest
+	}
+	age := time.Duration(days) * 24 * time.Hour
+	if short != "" {
+		rest, err := time.ParseDuration(short)
+		if err != nil || rest < 0 {
+			return 0, bad
+		}
+		age += rest
+	}
+	if age <= 0 {
+		return 0, bad
+	}
+	return age, nil
+}
+
+// pageLength reads limit.
+func pageLength(given url.Values) (int, error) {
+	if !given.Has("limit") {
+		return defaultPage, nil
+	}
+	limit, err := strconv.Atoi(given.Get("limit"))
+	if err != nil || limit < 1 || limit > maxPage {
+		return 0, badParameter("limit", ruleRange, "must be from 1 to "+strconv.Itoa(maxPage))
+	}
+	return limit, nil
+}
+
+// listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
+func (s *Server) listAttempts(c echo.Context) error {
+	given := parameters(c)
+	limit, err := pageLength(given)
+	if err != nil {
+		return err
+	}
+	after := 0
+	if given.Has("cursor") {
+		if after, err = strconv.Atoi(given.Get("cursor")); err != nil || after < 1 {
+			return storage.ErrCursor
+		}
+	}
+	payment, err := s.visiblePayment(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	attempts, err := s.ledger.Attempts(ctx, payment.ID, after, limit+1)
+	if err != nil {
+		return fromLedger(err)
+	}
+	answer := page[attemptView]{Items: make([]attemptView, 0, len(attempts))}
+	for i, a := range attempts {
+		if i == limit {
+			answer.Next = strconv.Itoa(attempts[limit-1].Attempt)
+			break
+		}
+		answer.Items = append(answer.Items, attemptOf(a))
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+}

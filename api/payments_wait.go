@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+const (
+	// maxWait is the longest that a request waits for a payment; longer
+	// preferences are cut to it.
+	maxWait = 60 * time.Second
+
+	// lookEvery is how often a waiting request reads the ledger: the workflow
+	// does not end when the payer is asked, so only the ledger tells.
+	lookEvery = 500 * time.Millisecond
+)
+
+// preferredWait reads "Prefer: wait=N" (RFC 7240): whole seconds, cut to
+// maxWait. Of several the first counts; what cannot be read is no preference.
+func preferredWait(h http.Header) (time.Duration, bool) {
+	for _, preference := range strings.Split(strings.Join(h.Values("Prefer"), ","), ",") {
+		preference, _, _ = strings.Cut(preference, ";")
+		name, value, _ := strings.Cut(preference, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+			continue
+		}
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		if value == "" || strings.Trim(value, "0123456789") != "" {
+			return 0, false
+		}
+		seconds, err := strconv.Atoi(value)
+		if err != nil || seconds > int(maxWait/time.Second) { // more digits than an int has are many, too
+			return maxWait, true
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	return 0, false
+}
+
+// settled says whether a waiting caller has something to do: the payment ended,
+// or asks the payer.
+func settled(p storage.Payment) bool {
+	return p.State.Terminal() || p.State == domain.StateAwaitingPayer
+}
+
+// await returns the payment as the ledger has it when it is settled, when the
+// time is up, when the caller hangs up or when the server shuts down. It wakes
+// at the end of run and every lookEvery; a ledger that does not answer meanwhile
+// leaves the payment as it was last read.
+func (s *Server) await(ctx context.Context, p storage.Payment, run client.WorkflowRun, wait time.Duration) storage.Payment {
+	if settled(p) || wait <= 0 {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	ended := make(chan struct{}, 1)
+	if run != nil {
+		go func() {
+			_ = run.Get(ctx, nil) // the ledger says how it ended
+			ended <- struct{}{}
+		}()
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for !settled(p) {
+		select {
+		case <-ended:
+		case <-ticker.C:
+		case <-s.stopping:
+			return p
+		case <-ctx.Done():
+			return s.look(context.WithoutCancel(ctx), p)
+		}
+		p = s.look(ctx, p)
+	}
+	return p
+}
+
+// look reads the payment again; what was known stands if the ledger does not
+// answer.
+func (s *Server) look(ctx context.Context, p storage.Payment) storage.Payment {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	now, err := s.ledger.Payment(ctx, p.ID)
+	if err != nil {
+		return p
+	}
+	return now
+}

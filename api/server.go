@@ -1,0 +1,210 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/storage"
+)
+
+// Limits of the HTTP server, each with its reason.
+const (
+	readHeaderLimit = 5 * time.Second  // of the request line and header; slow ones hold a connection
+	readLimit       = 20 * time.Second // of the whole request: 64 KiB at 3 KiB/s
+	idleLimit       = 75 * time.Second // longer than the minute that balancers keep connections
+	maxHeader       = 16 << 10         // bytes; a token, a key and cookies of a careless proxy fit
+	writeMargin     = 30 * time.Second // for what a request does beside waiting and asking the partner
+)
+
+// Limits of one request's work, each with its reason.
+const (
+	ledgerLimit = 5 * time.Second  // of one read; an indexed read takes milliseconds
+	acceptLimit = 10 * time.Second // of the commit; SQLite waits 5 s for its lock
+	startLimit  = 15 * time.Second // of a workflow's start; the sweep starts what this does not
+	// startPatience is how long a request waits for its workflow's start before
+	// it is answered 202, which is true already.
+	startPatience = 2 * time.Second
+)
+
+// Options are what the API needs.
+type Options struct {
+	Ledger   *storage.Ledger
+	Temporal client.Client
+	Centre   *processing.Client
+	Tokens   Tokens        // who may call, from ParseTokens
+	Ladder   domain.Ladder // copied into every payment at acceptance
+	// PartnerTimeout bounds one call to the centre; payments carry it to the
+	// workflow, look-ups here keep to it.
+	PartnerTimeout time.Duration
+	Location       *time.Location       // of agentTransactionDate
+	Registry       *prometheus.Registry // served at /metrics; nil makes one
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	ledger         *storage.Ledger
+	temporal       client.Client
+	centre         *processing.Client
+	tokens         Tokens
+	ladder         domain.Ladder
+	partnerTimeout time.Duration
+	location       *time.Location
+
+	catalogue catalogue
+	health    health
+	metrics   metrics
+	docs      docs
+	echo      *echo.Echo
+	http      *http.Server
+
+	starts   sync.WaitGroup // starts of workflows that requests no longer wait for
+	stop     sync.Once
+	stopping chan struct{} // closed by Shutdown: nobody waits for a payment's end any longer
+}
+
+// New checks the options and prepares the routes. It calls nobody.
+func New(o Options) (*Server, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	measured, err := newMetrics(o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	page, err := newDocs()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
+		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
+		metrics: measured, docs: page, stopping: make(chan struct{}),
+	}
+	s.catalogue = catalogue{fetch: o.Centre.Services, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
+	s.echo = s.routes()
+	s.http = &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: readHeaderLimit,
+		ReadTimeout:       readLimit,
+		WriteTimeout:      maxWait + o.PartnerTimeout + writeMargin,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), // addresses and TLS failures, no content
+	}
+	return s, nil
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Ledger == nil:
+		return errors.New("api: Ledger is missing")
+	case o.Temporal == nil:
+		return errors.New("api: Temporal is missing")
+	case o.Centre == nil:
+		return errors.New("api: Centre is missing")
+	case len(o.Tokens.callers) == 0:
+		return errors.New("api: Tokens is empty: nobody could call")
+	case o.PartnerTimeout <= 0:
+		return errors.New("api: PartnerTimeout must be above 0")
+	case o.Location == nil:
+		return errors.New("api: Location is missing: agentTransactionDate needs a time zone")
+	}
+	return o.Ladder.Check()
+}
+
+// Handler serves everything, for tests and for processes with a server of their
+// own. Time-outs of reading and writing are Serve's.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Serve answers on l until Shutdown, and then returns nil at once, while
+// Shutdown still waits for requests under way.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting connections, tells requests that wait for a payment's
+// end to answer now, and returns when the last request is answered and the last
+// workflow's start is through, or ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop.Do(func() { close(s.stopping) })
+	err := s.http.Shutdown(ctx)
+	through := make(chan struct{})
+	go func() { s.starts.Wait(); close(through) }()
+	select {
+	case <-through:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+// route is one line of the API.
+type route struct {
+	method  string
+	path    string
+	roles   []role   // one of these is needed; nil asks for no token
+	query   []string // the query parameters it takes
+	handler echo.HandlerFunc
+}
+
+// table lists every route. Those without a token tell nothing about payments:
+// /metrics holds counts and route templates only, is scraped by programs that
+// rarely keep secrets, and API_ADDR is loopback unless somebody opens it.
+func (s *Server) table() []route {
+	everybody := []role{roleAgent, roleViewer, roleOperator}
+	return []route{
+		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
+		{http.MethodGet, "/v1/payments", everybody, paymentParameters, s.listPayments},
+		{http.MethodGet, "/v1/payments/:id", everybody, nil, s.getPayment},
+		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.listAttempts},
+		{http.MethodGet, "/v1/services", everybody, nil, s.listServices},
+		{http.MethodGet, "/v1/services/:serviceId", everybody, nil, s.getService},
+		{http.MethodGet, "/v1/balance", everybody, nil, s.getBalance},
+		{http.MethodPost, "/v1/operators/lookup", everybody, nil, s.lookupOperator},
+		{http.MethodGet, "/livez", nil, nil, s.livez},
+		{http.MethodGet, "/readyz", nil, nil, s.readyz},
+		{http.MethodGet, "/metrics", nil, nil, s.metrics.serve},
+		{http.MethodGet, "/openapi.yaml", nil, nil, s.docs.contract},
+		{http.MethodGet, "/docs", nil, nil, s.docs.page},
+		{http.MethodGet, "/docs/:asset", nil, nil, s.docs.asset},
+	}
+}
+
+// routes registers the table. HEAD is served wherever GET is (net/http drops the
+// body); OPTIONS answers 204 with Allow.
+func (s *Server) routes() *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = s.writeProblem
+	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
+	e.Use(identify, s.observe, rescue, secure)
+	for _, r := range s.table() {
+		handler := r.handler
+		if r.roles != nil {
+			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
+		}
+		methods := []string{r.method}
+		if r.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		for _, method := range methods {
+			e.Add(method, r.path, handler)
+		}
+	}
+	return e
+}
