@@ -18,9 +18,12 @@ const (
 	// preferences are cut to it.
 	maxWait = 60 * time.Second
 
-	// lookEvery is how often a waiting request reads the ledger: the workflow
-	// does not end when the payer is asked, so only the ledger tells.
-	lookEvery = 500 * time.Millisecond
+	// firstLook is when a waiting request first reads the ledger by itself, and
+	// longestLook the most between two reads: the workflow does not end when the
+	// payer is asked, so only the ledger tells. Each pause is twice the last; a
+	// loaded ledger is not asked about payments whose end will be told anyway.
+	firstLook   = 250 * time.Millisecond
+	longestLook = 4 * time.Second
 )
 
 // preferredWait reads "Prefer: wait=N" (RFC 7240): whole seconds, cut to
@@ -53,7 +56,7 @@ func settled(p storage.Payment) bool {
 
 // await returns the payment as the ledger has it when it is settled, when the
 // time is up, when the caller hangs up or when the server shuts down. It wakes
-// at the end of run and every lookEvery; a ledger that does not answer meanwhile
+// at the end of run and, ever less often, by itself; a ledger that does not answer meanwhile
 // leaves the payment as it was last read.
 func (s *Server) await(ctx context.Context, p storage.Payment, run client.WorkflowRun, wait time.Duration) storage.Payment {
 	if settled(p) || wait <= 0 {
@@ -68,12 +71,15 @@ func (s *Server) await(ctx context.Context, p storage.Payment, run client.Workfl
 			ended <- struct{}{}
 		}()
 	}
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
+	pause := firstLook
+	look := time.NewTimer(pause)
+	defer look.Stop()
 	for !settled(p) {
 		select {
 		case <-ended:
-		case <-ticker.C:
+		case <-look.C:
+			pause = min(2*pause, longestLook)
+			look.Reset(pause)
 		case <-s.stopping:
 			return p
 		case <-ctx.Done():

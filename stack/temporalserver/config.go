@@ -35,6 +35,11 @@ func dynamicConfig() dynamicconfig.Client {
 		// default, which a web UI left open and one sweep already exhaust.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 200,
 
+		// Workers that write visibility, 512 by default. On two cores they compete
+		// with the workflows themselves; a workflow that has ended before its start
+		// is written needs only one write.
+		dynamicconfig.VisibilityProcessorSchedulerWorkerCount.Key(): 4,
+
 		// Open workflows kept in memory; 128,000 by default, which is sized for
 		// a machine of its own.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
