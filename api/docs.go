@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	_ "embed" // the contract
 	"encoding/base64"
@@ -30,9 +31,9 @@ type docs struct {
 var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 
 // newDocs renders the page once.
-func newDocs() (docs, error) {
+func newDocs(ctx context.Context) (docs, error) {
 	handler := v5emb.New("Tolem", "/openapi.yaml", "/docs")
-	request, err := http.NewRequest(http.MethodGet, "/docs", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "/docs", http.NoBody)
 	if err != nil {
 		return docs{}, err
 	}

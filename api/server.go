@@ -85,7 +85,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := newDocs()
+	page, err := newDocs(context.Background()) // renders embedded files, calls nobody
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func TestHeadAndOptions(t *testing.T) {
 
 func TestPanicIsAProblem(t *testing.T) {
 	b := newBank(t)
-	server := b.server.Handler().(*echo.Echo) //nolint:errcheck // TestRoutesAreTheContract checks it
+	server := b.server.Handler().(*echo.Echo)
 	server.GET("/v1/panic/:id", func(echo.Context) error { panic("of " + account) })
 	server.GET("/v1/index/:id", func(c echo.Context) error { return c.String(200, []string{}[len(c.Param("id"))]) })
 	for path, logs := range map[string]string{"/v1/panic/5": "panic with a string", "/v1/index/5": "index out of range"} {
@@ -197,9 +197,11 @@ func TestShutdownAnswersWhoWaits(t *testing.T) {
 	go func() {
 		request, _ := http.NewRequest(http.MethodPost, "http://"+address+"/v1/payments", strings.NewReader(simple))
 		request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + secretAgent}, "Prefer": {"wait=60"}}
-		response, err := http.DefaultClient.Do(request)
+		response, err := (&http.Client{Timeout: time.Minute}).Do(request)
 		if err != nil {
 			t.Error(err)
+		} else {
+			_ = response.Body.Close() // its status says all
 		}
 		answered <- response
 	}()
@@ -257,6 +259,7 @@ func TestOverTheWire(t *testing.T) {
 			go func() { _, _ = io.WriteString(connection, c.raw) }() // the server may hang up before the end
 			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 			must(t, err)
+			_ = response.Body.Close() // its status says all
 			if response.StatusCode != c.status {
 				t.Errorf("%d, want %d", response.StatusCode, c.status)
 			}

@@ -164,7 +164,9 @@ func TestDelayBeforeIsOvertaken(t *testing.T) {
 	}()
 	until(t, "the request arrived", func() bool { return len(s.Requests(7)) == 1 })
 	leave()
-	<-failed
+	if err := <-failed; err == nil {
+		t.Error("the agent that left got an answer")
+	}
 	s.effects(7, 0)
 	if got := s.code("pay", phone(7)); got != 0 {
 		t.Errorf("the repeat: %d", got)
