@@ -63,10 +63,12 @@ func TestExamplesOfTheContract(t *testing.T) {
 		}
 	}
 	for body, valid := range map[string]bool{
-		simple:                                    true,
-		`{"serviceId":"P1011"}`:                   false,
-		`{"serviceId":"P1011","account":1}`:       false,
-		strings.Replace(simple, "200.00", "0", 1): false,
+		simple:                                                                        true,
+		`{"serviceId":"P1011"}`:                                                       false,
+		`{"serviceId":"P1011","account":1}`:                                           false,
+		strings.Replace(simple, "200.00", "0", 1):                                     false,
+		strings.Replace(simple, "200.00", `"200.00"`, 1):                              true,
+		strings.Replace(simple, "200.00", `"two"`, 1):                                 false,
 		strings.Replace(simple, `"amountTo"`, `"foo":1,"amountTo"`, 1):                false,
 		strings.Replace(simple, `"amountTo"`, `"agentTransactionId":5,"amountTo"`, 1): true,
 	} {

@@ -104,13 +104,14 @@ func (r paymentRequest) checkFields(wrong *fieldErrors) {
 	}
 }
 
-// amount reads a number with at most two decimals, above 0 and up to maxAmount.
+// amount reads a number, or a text that holds one (for callers whose numbers are
+// floats), with at most two decimals, above 0 and up to maxAmount.
 func amount(raw json.RawMessage, into **domain.Money) *complaint {
-	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		return &complaint{ruleType, "must be a number"}
+	if raw[0] != '-' && raw[0] != '"' && (raw[0] < '0' || raw[0] > '9') {
+		return &complaint{ruleType, "must be a number, or a text that holds one"}
 	}
-	m, err := domain.ParseMoney(string(raw))
-	switch {
+	var m domain.Money
+	switch err := m.UnmarshalJSON(raw); {
 	case err != nil:
 		return &complaint{ruleFormat, "must have at most two decimals and " + maxAmount.String() + " at most"}
 	case !m.Positive() || m > maxAmount:
