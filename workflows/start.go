@@ -23,8 +23,10 @@ func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client
 		TaskQueue:                MainQueue,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		EnableEagerStart:         true, // saves a round trip when this process has a worker
-		StaticSummary:            "payment " + in.PaymentID.String() + " to " + in.ServiceID,
+		// Without it a completed one would be returned as if it had been started.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		EnableEagerStart:                         true, // saves a round trip when this process has a worker
+		StaticSummary:                            "payment " + in.PaymentID.String() + " to " + in.ServiceID,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
 	}, PaymentWorkflow, in)

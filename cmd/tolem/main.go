@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -50,6 +52,9 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if parts.API && parts.Worker && config.Tokens == "" {
+			config.Tokens = developmentTokens(cmd.OutOrStdout())
+		}
 		running, err := app.Start(cmd.Context(), config, parts)
 		if err != nil {
 			return err
@@ -64,6 +69,14 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 			return fmt.Errorf("the API's server ended: %w", err)
 		}
 	}}
+}
+
+// developmentTokens makes a secret for this run of `tolem serve`, which is how a
+// developer begins, and tells it to the terminal and nobody else.
+func developmentTokens(out io.Writer) string {
+	secret := rand.Text()
+	fmt.Fprintf(out, "API_TOKENS is not set: for this run the token is %s (it may create payments and read everything)\n", secret)
+	return "dev:agent:" + secret + ",dev:operator:" + secret
 }
 
 func migrate() *cobra.Command {

@@ -15,9 +15,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tolem/cmd/tolem/app"
+	"tolem/domain"
 	centre "tolem/simulators/processing"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
+	"tolem/workflows"
 )
 
 // Temporal's database is deleted in the middle of retrying payments. The sweep
@@ -100,6 +102,51 @@ func TestTemporalAwayAtAcceptance(t *testing.T) {
 	defer worker.Stop()
 	user.finds(p.ID, "succeeded")
 	movedOnce(t, i.centre, p.ID)
+}
+
+// Starting a running payment is finding it; starting an ended one is an error.
+func TestStartTwice(t *testing.T) {
+	t.Parallel()
+	i := startInfra(t)
+	user := i.caller()
+	i.worker()
+	script(t, i.centre, "pay", centre.Answer{Code: 1, Times: 2})
+	id := user.pays("k").ID
+	eventually(t, "it waits", func() bool { return user.reads(id).Attempts >= 2 })
+	in := workflows.PaymentInput{
+		PaymentID: domain.AgentTransactionID(number(t, id)), ServiceID: "P1011", PartnerTimeout: time.Second,
+		Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000},
+	}
+	first, err := workflows.StartPayment(t.Context(), i.temporal, in)
+	require.NoError(t, err)
+	second, err := workflows.StartPayment(t.Context(), i.temporal, in)
+	require.NoError(t, err)
+	require.Equal(t, first.GetRunID(), second.GetRunID())
+
+	user.finds(id, "succeeded")
+	require.NoError(t, i.temporal.GetWorkflow(t.Context(), "payment/"+id, "").Get(t.Context(), nil))
+	_, err = workflows.StartPayment(t.Context(), i.temporal, in)
+	require.Error(t, err)
+	movedOnce(t, i.centre, id)
+}
+
+// Whoever runs a Temporal server and the simulators needs one variable to begin.
+func TestServeWithTemporalAlone(t *testing.T) {
+	t.Parallel()
+	i := startInfra(t)
+	env := map[string]string{
+		"TEMPORAL_ADDRESS": i.env["TEMPORAL_ADDRESS"], "API_ADDR": freeAddress(t), // two programs on one machine
+		"DATABASE_URL": "sqlite://" + filepath.Join(t.TempDir(), "ledger.db"), "PROCESSING_URL": i.env["PROCESSING_URL"], "PROCESSING_TOKEN": "simulator",
+	}
+	serve := start(t, programs.tolem, env, "serve")
+	eventually(t, "the API answers", func() bool { return answers("http://" + env["API_ADDR"] + "/readyz") })
+	_, rest, found := strings.Cut(serve.output(), "the token is ")
+	require.True(t, found)
+	user := &caller{t: t, api: "http://" + env["API_ADDR"], token: strings.Fields(rest)[0]}
+	id := user.pays("k").ID
+	user.finds(id, "succeeded")
+	movedOnce(t, i.centre, id)
+	serve.terminate()
 }
 
 // A payment that succeeds at once is one workflow task, and nothing personal

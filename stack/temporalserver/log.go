@@ -75,14 +75,16 @@ func (l *serverLog) write(level slog.Level, msg string, tags []tag.Tag) {
 
 // unimportant are complaints that mean nothing here: a caller that went away
 // while it was being served (every worker that stops does), and the lack of the
-// HTTP API, which is off because a page in any browser could reach it.
+// HTTP API, which is off because a page in any browser could reach it; and the web UI's
+// habit of asking for a whole history at once.
 func unimportant(msg string, tags []tag.Tag) bool {
 	for _, t := range tags {
 		if t.Key() == "error" && strings.Contains(fmt.Sprint(t.Value()), context.Canceled.Error()) {
 			return true
 		}
 	}
-	return strings.HasPrefix(msg, "HTTP API port has not been set")
+	return strings.HasPrefix(msg, "HTTP API port has not been set") ||
+		strings.HasPrefix(msg, "GetHistory page size is larger than threshold")
 }
 
 func attrs(tags []tag.Tag) []slog.Attr {

@@ -34,7 +34,8 @@ type Config struct {
 const (
 	defaultDatabase       = "sqlite://tolem.db"
 	defaultAPIAddr        = "127.0.0.1:8080"
-	defaultProcessingURL  = "http://127.0.0.1:8091/processing" // go run ./simulators
+	defaultProcessingURL  = "http://127.0.0.1:8091/processing" // go run ./simulators, which asks for
+	simulatorsToken       = "simulator"                        // this token
 	defaultRetryInitial   = "1s"
 	defaultRetryFactor    = "2"
 	defaultPartnerTimeout = "30s"
@@ -57,7 +58,10 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	c := Config{
 		DatabaseURL: get("DATABASE_URL", defaultDatabase), Temporal: temporal,
 		APIAddr: get("API_ADDR", defaultAPIAddr), Tokens: lookup("API_TOKENS"),
-		ProcessingURL: get("PROCESSING_URL", defaultProcessingURL), ProcessingToken: lookup("PROCESSING_TOKEN"),
+		ProcessingURL: lookup("PROCESSING_URL"), ProcessingToken: lookup("PROCESSING_TOKEN"),
+	}
+	if c.ProcessingURL == "" {
+		c.ProcessingURL, c.ProcessingToken = defaultProcessingURL, get("PROCESSING_TOKEN", simulatorsToken)
 	}
 	var wrong []error
 	note := func(name string, err error) {
