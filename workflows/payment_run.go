@@ -74,9 +74,7 @@ func (p *payment) until(ctx workflow.Context, s step) {
 	for !p.closed() {
 		p.attempt(ctx, s, cause, waited)
 		switch {
-		case ctx.Err() != nil:
-			return
-		case p.last.Behind && s.name == check.name && (p.paySent || p.state == domain.StateAwaitingPayer):
+		case ctx.Err() != nil, p.last.Behind && p.past(s):
 			return
 		case p.last.Behind:
 			cause, waited = domain.CauseRecovery, 0
@@ -89,6 +87,12 @@ func (p *payment) until(ctx workflow.Context, s step) {
 		}
 		cause, waited = domain.CauseScheduled, p.waited
 	}
+}
+
+// past says whether the ledger has the payment beyond a step: an earlier
+// execution took it there.
+func (p *payment) past(s step) bool {
+	return s.name == check.name && (p.paySent || p.state == domain.StateAwaitingPayer)
 }
 
 // attempt orders one attempt. An error means that no outcome was reported: our

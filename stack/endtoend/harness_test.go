@@ -27,6 +27,7 @@ import (
 	centre "tolem/simulators/processing"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
+	"tolem/storage/privatepostgres/postgrestest"
 )
 
 // programs are the binaries under test, built once.
@@ -38,26 +39,26 @@ const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	code, err := buildAndRun(m)
+	dir, err := os.MkdirTemp("", "tolem-endtoend-*")
+	if err == nil {
+		err = build(dir)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "endtoend:", err)
-	}
-	os.Exit(code)
-}
-
-func buildAndRun(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "tolem-endtoend-*")
-	if err != nil {
-		return 1, err
+		os.Exit(1)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
+	postgrestest.Run(m)
+}
+
+func build(dir string) error {
 	programs.tolem, programs.stack = filepath.Join(dir, "tolem"), filepath.Join(dir, "stack")
 	for _, build := range [][]string{{programs.tolem, "tolem/cmd/tolem"}, {programs.stack, "tolem/stack"}} {
 		if out, err := exec.Command("go", "build", "-o", build[0], build[1]).CombinedOutput(); err != nil {
-			return 1, fmt.Errorf("build %s: %w\n%s", build[1], err, out)
+			return fmt.Errorf("build %s: %w\n%s", build[1], err, out)
 		}
 	}
-	return m.Run(), nil
+	return nil
 }
 
 // process is one program of ours, running.
@@ -145,12 +146,21 @@ type infra struct {
 	token    string
 }
 
-// startInfra starts infrastructure and an API process on it.
+// startInfra starts infrastructure and an API process on it, all on SQLite.
 func startInfra(t *testing.T) *infra {
+	t.Helper()
+	return startInfraOn(t, "")
+}
+
+// startInfraOn does so with the ledger at another address; "" is SQLite.
+func startInfraOn(t *testing.T, ledger string) *infra {
 	t.Helper()
 	dir, err := datadir.Open(filepath.Join(t.TempDir(), "data"))
 	require.NoError(t, err)
-	stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) { o.InfraOnly = true }))
+	stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
+		o.InfraOnly = true
+		o.Getenv = func(name string) string { return map[string]string{"DATABASE_URL": ledger}[name] }
+	}))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		stack.Stop()

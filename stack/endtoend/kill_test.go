@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	centre "tolem/simulators/processing"
+	"tolem/storage/privatepostgres/postgrestest"
 )
 
 // A worker killed between the partner's effect and our record: whatever the
@@ -84,10 +85,10 @@ func TestFrozenWorkerChangesNothing(t *testing.T) {
 
 // Three workers share the load of a storm; one is killed and started again, one
 // leaves by SIGTERM. Every payment ends right, and the one that left finished
-// what it had begun.
+// what it had begun. The ledger is on PostgreSQL, as in production.
 func TestWorkersShareAStorm(t *testing.T) {
 	t.Parallel()
-	i := startInfra(t)
+	i := startInfraOn(t, postgrestest.ForTest(t))
 	user := i.caller()
 	for _, call := range []string{"check", "pay"} {
 		require.NoError(t, i.centre.Storm(centre.Storm{Call: call, LostAnswer: 0.2, ResetBefore: 0.1, Seed: 7}))
