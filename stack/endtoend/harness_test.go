@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -202,13 +203,24 @@ func (i *infra) worker() *process { return start(i.t, programs.tolem, i.env, "wo
 
 func (i *infra) caller() *caller { return &caller{t: i.t, api: i.api, token: i.token} }
 
-// freeAddress is a loopback address that nobody listened on a moment ago.
+// nextPort counts through ports below the range from which systems take those of
+// outgoing connections: one of these stays free until its program listens.
+var nextPort atomic.Int32
+
+// freeAddress is a loopback address that nobody listens on, and that no other
+// caller is given.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }() // given back
-	return l.Addr().String()
+	for range 1000 {
+		port := 20_000 + (os.Getpid()*37+int(nextPort.Add(1)))%10_000
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // httpClient is the callers' client; its time-out is longer than any Prefer: wait.
