@@ -206,9 +206,9 @@ func (s *Server) listAttempts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	after := 0
+	after := int64(0)
 	if given.Has("cursor") {
-		if after, err = strconv.Atoi(given.Get("cursor")); err != nil || after < 1 {
+		if after, err = strconv.ParseInt(given.Get("cursor"), 10, 64); err != nil || after < 1 {
 			return storage.ErrCursor
 		}
 	}
@@ -225,7 +225,7 @@ func (s *Server) listAttempts(c echo.Context) error {
 	answer := page[attemptView]{Items: make([]attemptView, 0, len(attempts))}
 	for i, a := range attempts {
 		if i == limit {
-			answer.Next = strconv.Itoa(attempts[limit-1].Attempt)
+			answer.Next = strconv.FormatInt(attempts[limit-1].ID, 10)
 			break
 		}
 		answer.Items = append(answer.Items, attemptOf(a))

@@ -27,7 +27,7 @@ func TestCheckCommitsTheIntent(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, attempts, 2)
 		require.Equal(t, storage.Attempt{
-			Call: "check", Attempt: 1, Cause: domain.CauseScheduled, At: storage.At(noon), Reported: true, Duration: 5 * time.Millisecond,
+			ID: attempts[0].ID, Call: "check", Attempt: 1, Cause: domain.CauseScheduled, At: storage.At(noon), Reported: true, Duration: 5 * time.Millisecond,
 			BodySHA256: storage.Digest([]byte("{}")), Outcome: storage.Answered, HTTPStatus: 200, ResultCode: new(domain.Code),
 		}, attempts[0])
 		require.Equal(t, "pay", attempts[1].Call)
@@ -77,6 +77,29 @@ func TestPayIsRecorded(t *testing.T) {
 		elsewhere, err = l.TransactionElsewhere(t.Context(), 88, p.ID)
 		require.NoError(t, err)
 		require.False(t, elsewhere)
+	})
+}
+
+// Two executions may journal calls under one number; pages show both.
+func TestAttemptsPageByJournalOrder(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *storage.Ledger) {
+		p := accept(t, l, request("k"))
+		for range 3 { // the second and third come from executions that were late
+			_, _, err := l.RecordCheck(t.Context(), storage.CheckRecord{
+				Call: call(p.ID, "check", 1), Outcome: answered(1), After: storage.After{State: domain.StateChecking}})
+			require.NoError(t, err)
+		}
+		seen, after := 0, int64(0)
+		for {
+			page, err := l.Attempts(t.Context(), p.ID, after, 1)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			require.Greater(t, page[0].ID, after)
+			seen, after = seen+1, page[0].ID
+		}
+		require.Equal(t, 3, seen)
 	})
 }
 

@@ -57,6 +57,7 @@ func (o Outcome) fill(row *journalRow) {
 
 // Attempt is one call to a partner, its two journal rows read as one.
 type Attempt struct {
+	ID            int64 // journal id of the row that began it; grows with time
 	Call          string
 	Attempt       int
 	Cause         domain.Cause
@@ -73,12 +74,12 @@ type Attempt struct {
 }
 
 // Attempts reads a payment's calls in the order they were begun, at most limit
-// of them with a number above after. It is empty for a payment without calls
-// and for one that does not exist.
-func (l *Ledger) Attempts(ctx context.Context, id domain.AgentTransactionID, after, limit int) ([]Attempt, error) {
+// of them with an ID above after. It is empty for a payment without calls and for
+// one that does not exist.
+func (l *Ledger) Attempts(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Attempt, error) {
 	db := l.db.WithContext(ctx)
 	var begun, outcomes []journalRow
-	err := db.Where("process = ? AND phase IN ? AND attempt > ?", id.WorkflowID(), []string{phaseCall, phaseStarted}, after).
+	err := db.Where("process = ? AND phase IN ? AND id > ?", id.WorkflowID(), []string{phaseCall, phaseStarted}, after).
 		Order("id").Limit(limit).Find(&begun).Error
 	if err == nil {
 		err = db.Where("process = ? AND phase = ?", id.WorkflowID(), phaseOutcome).Order("id").Find(&outcomes).Error
@@ -98,7 +99,7 @@ func (l *Ledger) Attempts(ctx context.Context, id domain.AgentTransactionID, aft
 }
 
 func (r journalRow) attempt(reported map[int64]journalRow) Attempt {
-	a := Attempt{Call: r.Call, Attempt: r.Attempt, Cause: r.Cause, Waited: r.Waited, At: r.At, BodySHA256: r.BodySHA256}
+	a := Attempt{ID: r.ID, Call: r.Call, Attempt: r.Attempt, Cause: r.Cause, Waited: r.Waited, At: r.At, BodySHA256: r.BodySHA256}
 	if r.Phase == phaseStarted {
 		outcome, ok := reported[r.ID]
 		if !ok {
