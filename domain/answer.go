@@ -54,10 +54,8 @@ const (
 // money cannot have moved, so even an unknown code refuses.
 func CheckMeans(a Answer) Verdict {
 	switch {
-	case a.StrangeEcho:
-		return Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
-	case a.Code == nil:
-		return noCode(a)
+	case a.StrangeEcho || a.Code == nil:
+		return unanswered(a)
 	case *a.Code == CodeSuccess:
 		return Verdict{Means: GoOn}
 	case a.Code.Known() && !a.Code.Final():
@@ -72,10 +70,8 @@ func CheckMeans(a Answer) Verdict {
 // ответа 202 имеет фатальный статус только в случае первичного запроса".
 func FirstPayMeans(a Answer) Verdict {
 	switch {
-	case a.StrangeEcho:
-		return Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
-	case a.Code == nil:
-		return noCode(a)
+	case a.StrangeEcho || a.Code == nil:
+		return unanswered(a)
 	case *a.Code == CodeSuccess:
 		return Verdict{Means: Succeeded}
 	case !a.Code.Known():
@@ -100,10 +96,14 @@ func LaterPayMeans(a Answer) Verdict {
 	return v
 }
 
-// noCode reads an answer without a code: "Отсутствие связи с процессингом
-// является нефинальной ошибкой".
-func noCode(a Answer) Verdict {
-	if a.Rejected {
+// unanswered reads what is no answer to our question: an echo of another payment,
+// or no code at all. "Отсутствие связи с процессингом является нефинальной
+// ошибкой".
+func unanswered(a Answer) Verdict {
+	switch {
+	case a.StrangeEcho:
+		return Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
+	case a.Rejected:
 		return Verdict{Means: Repeat, OperatorReason: ReasonRejected}
 	}
 	return Verdict{Means: Repeat}
