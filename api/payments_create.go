@@ -116,12 +116,9 @@ func (s *Server) newPayment(who caller, key string, r paymentRequest) (storage.P
 func (s *Server) acceptedBefore(ctx context.Context, p storage.Payment) (storage.Payment, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
 	defer cancel()
-	before, err := s.ledger.PaymentByKey(ctx, p.Caller, p.IdempotencyKey)
-	switch {
-	case err != nil:
+	before, err := s.ledger.AcceptedBefore(ctx, p)
+	if err != nil {
 		return storage.Payment{}, fromLedger(err)
-	case before.RequestSHA256 != p.RequestSHA256:
-		return storage.Payment{}, storage.ErrKeyReused
 	}
 	return before, nil
 }

@@ -117,23 +117,24 @@ func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, creat
 		if inserted.RowsAffected == 1 {
 			return p, true, nil
 		}
-		accepted, err = l.acceptedBefore(ctx, p)
-		if generated && errors.Is(err, ErrIDTaken) {
+		accepted, err = l.AcceptedBefore(ctx, p)
+		switch { // why nothing was inserted: the key is there, or else the id is
+		case errors.Is(err, ErrNotFound) && generated:
 			continue // a caller chose the number just generated; take the next
+		case errors.Is(err, ErrNotFound):
+			return Payment{}, false, ErrIDTaken
 		}
 		return accepted, false, err
 	}
 }
 
-// acceptedBefore explains why an insert changed nothing: the key is there (then
-// it decides), or else the id is.
-func (l *Ledger) acceptedBefore(ctx context.Context, p Payment) (Payment, error) {
-	before, err := l.PaymentByKey(ctx, p.Caller, p.IdempotencyKey)
+// AcceptedBefore is the payment that p's caller and key already made: ErrNotFound
+// when there is none, ErrKeyReused when it came from another request.
+func (l *Ledger) AcceptedBefore(ctx context.Context, p Payment) (Payment, error) {
+	before, err := onePayment(l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey))
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return Payment{}, ErrIDTaken
 	case err != nil:
-		return Payment{}, err
+		return Payment{}, fmt.Errorf("payment of this key: %w", err)
 	case before.RequestSHA256 != p.RequestSHA256:
 		return Payment{}, ErrKeyReused
 	}
@@ -146,26 +147,21 @@ func (l *Ledger) Payment(ctx context.Context, id domain.AgentTransactionID) (Pay
 }
 
 func readPayment(tx *gorm.DB, id domain.AgentTransactionID) (Payment, error) {
-	var found []Payment
-	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil {
-		return Payment{}, fmt.Errorf("read payment %s: %w", id, err)
+	p, err := onePayment(tx.Where("id = ?", id))
+	if err != nil {
+		return Payment{}, fmt.Errorf("payment %s: %w", id, err)
 	}
-	if len(found) == 0 {
-		return Payment{}, fmt.Errorf("payment %s: %w", id, ErrNotFound)
-	}
-	return found[0], nil
+	return p, nil
 }
 
-// PaymentByKey reads the payment a caller made with an idempotency key;
-// ErrNotFound when there is none.
-func (l *Ledger) PaymentByKey(ctx context.Context, caller, key string) (Payment, error) {
+// onePayment reads the one payment that a query finds; ErrNotFound without one.
+func onePayment(query *gorm.DB) (Payment, error) {
 	var found []Payment
-	err := l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", caller, key).Limit(1).Find(&found).Error
-	if err != nil {
-		return Payment{}, fmt.Errorf("read payment by key: %w", err)
+	if err := query.Limit(1).Find(&found).Error; err != nil {
+		return Payment{}, err
 	}
 	if len(found) == 0 {
-		return Payment{}, fmt.Errorf("payment of this key: %w", ErrNotFound)
+		return Payment{}, ErrNotFound
 	}
 	return found[0], nil
 }
