@@ -44,11 +44,9 @@ type payment struct {
 	state    domain.State
 	paySent  bool
 	code     *domain.Code
-	failure  string // why the last attempt brought no code
 	reason   domain.OperatorReason
 	nextAt   time.Time
 	behind   bool // an earlier execution had moved the payment on: attempts now are recovery
-	tried    map[string]bool
 	last     activities.AttemptResult
 }
 
@@ -58,7 +56,7 @@ func begin(in PaymentInput) (*payment, error) {
 	if err := in.Ladder.Check(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError("payment "+in.PaymentID.String(), "BadInput", err)
 	}
-	return &payment{in: in, state: domain.StateAccepted, tried: map[string]bool{}}, nil
+	return &payment{in: in, state: domain.StateAccepted}, nil
 }
 
 func (p *payment) closed() bool { return p.state.Terminal() }
@@ -67,17 +65,17 @@ func (p *payment) closed() bool { return p.state.Terminal() }
 // it, the ledger says that the payment has moved past it, or the context ends.
 // The waits between attempts grow for ever.
 func (p *payment) until(ctx workflow.Context, s step) {
-	cause, waited := domain.CauseScheduled, time.Duration(0)
+	cause := domain.CauseScheduled
 	if p.behind {
 		cause = domain.CauseRecovery
 	}
-	for !p.closed() {
-		p.attempt(ctx, s, cause, waited)
+	for first := true; !p.closed(); first = false {
+		p.attempt(ctx, s, cause, first)
 		switch {
 		case ctx.Err() != nil, p.last.Behind && p.past(s):
 			return
 		case p.last.Behind:
-			cause, waited = domain.CauseRecovery, 0
+			cause = domain.CauseRecovery
 			continue
 		case p.last.Verdict.Final():
 			return
@@ -85,7 +83,7 @@ func (p *payment) until(ctx workflow.Context, s step) {
 		if p.wait(ctx, s); ctx.Err() != nil {
 			return
 		}
-		cause, waited = domain.CauseScheduled, p.waited
+		cause = domain.CauseScheduled
 	}
 }
 
@@ -98,14 +96,18 @@ func (p *payment) past(s step) bool {
 // attempt orders one attempt. An error means that no outcome was reported: our
 // ledger was down and nothing was sent, or the activity timed out and nothing is
 // known. Either way the next wait and the same bytes follow.
-func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, waited time.Duration) {
+//
+// The first attempt of a step is a local activity, but not a pay that a run makes
+// while taking over from another.
+func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, first bool) {
 	p.step++
-	in := activities.AttemptInput{
-		PaymentID: p.in.PaymentID, Step: p.step, Cause: cause, Waited: waited,
-		Waits: p.waits, NextWait: p.rung(),
+	in := activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step, Cause: cause, Waits: p.waits, NextWait: p.rung()}
+	if cause == domain.CauseScheduled && !first {
+		in.Waited = p.waited
 	}
+	local := first && (cause == domain.CauseScheduled || s.name == check.name)
 	summary := fmt.Sprintf("%s · attempt %d of this payment · %s", s.name, p.attempts+1, cause)
-	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: p.firstOf(s, cause), summary: summary}
+	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: local, summary: summary}
 	got, err := attempt(ctx, policy, s.attempt, in)
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("attempt reported no outcome", "process", p.in.PaymentID.WorkflowID(), "call", s.name, "error", err)
@@ -114,17 +116,9 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, wait
 	p.learn(got)
 }
 
-// firstOf decides what runs as a local activity: the first attempt of each step,
-// but not a pay that a run makes while taking over from another.
-func (p *payment) firstOf(s step, cause domain.Cause) bool {
-	tried := p.tried[s.name]
-	p.tried[s.name] = true
-	return !tried && (cause == domain.CauseScheduled || s.name == check.name)
-}
-
 // learn takes over what an attempt found.
 func (p *payment) learn(got activities.AttemptResult) {
-	p.last, p.failure = got, got.Failure
+	p.last = got
 	p.step = max(p.step, got.Step)
 	p.attempts = max(p.attempts, got.Attempts)
 	p.paySent = p.paySent || got.PaySent

@@ -55,8 +55,8 @@ func (p *payment) show(ctx workflow.Context) {
 // lastAnswer is what the processing centre said last, in plain words.
 func (p *payment) lastAnswer() string {
 	switch {
-	case p.failure != "":
-		return "no connection (" + p.failure + ")"
+	case p.last.Failure != "":
+		return "no connection (" + p.last.Failure + ")"
 	case p.code != nil:
 		return strconv.Itoa(int(*p.code)) + " " + p.code.Text()
 	}
