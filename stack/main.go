@@ -14,9 +14,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 
+	"tolem/cmd/tolem/app"
+	"tolem/simulators/partners"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
 )
@@ -74,12 +74,9 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	}
 	defer func() { _ = dir.Close() }() // the process ends here, and with it the lock
 
-	temporal, err := envconfig.LoadDefaultClientOptions()
+	temporal, err := app.TemporalFromEnv()
 	if err != nil {
-		return fmt.Errorf("temporal's environment configuration: %w", err)
-	}
-	if temporal.HostPort == "" {
-		temporal.HostPort = client.DefaultHostPort
+		return err
 	}
 	f.Dir, f.Temporal, f.Progress = dir, temporal, out
 	f.Getenv = func(name string) string {
@@ -123,7 +120,7 @@ func announce(out io.Writer, s *embedded.Stack, dir string) {
 	}
 	line("Temporal", s.Env["TEMPORAL_ADDRESS"])
 	line("Kafka", s.Env["KAFKA_BROKERS"])
-	line("partners", strings.TrimSuffix(s.Env["PROCESSING_URL"], "/processing"))
+	line("partners", strings.TrimSuffix(s.Env["PROCESSING_URL"], partners.ProcessingPath))
 	line("data", dir)
 	if s.APIAddr == "" {
 		fmt.Fprintln(out, "\nFor API and worker in other processes (`tolem api`, `tolem worker`):")

@@ -13,8 +13,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 
 	"tolem/cmd/tolem/app"
 )
@@ -104,12 +102,9 @@ func migrate() *cobra.Command {
 
 // read is the one place that reads the environment.
 func read() (app.Config, error) {
-	temporal, err := envconfig.LoadDefaultClientOptions()
+	temporal, err := app.TemporalFromEnv()
 	if err != nil {
-		return app.Config{}, fmt.Errorf("temporal's environment configuration: %w", err)
-	}
-	if temporal.HostPort == "" {
-		temporal.HostPort = client.DefaultHostPort
+		return app.Config{}, err
 	}
 	return app.Read(os.Getenv, temporal)
 }

@@ -51,8 +51,10 @@ type Running struct {
 // payments all the same; a worker needs it.
 func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	r = &Running{}
+	var listener net.Listener
 	defer func() {
 		if err != nil {
+			closeListener(listener)
 			r.Stop()
 		}
 	}()
@@ -70,7 +72,6 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	var listener net.Listener
 	if parts.API { // the port first: a busy one is the commonest mistake
 		if listener, err = listen(ctx, c.APIAddr); err != nil {
 			return r, err
@@ -79,7 +80,6 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if parts.Worker {
 		err = r.startWorker(ctx, c, centre, activities.NewMetrics(registry))
 		if err != nil {
-			closeListener(listener)
 			return r, err
 		}
 	}
@@ -118,11 +118,9 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 
 func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err error) {
 	if o.Tokens, err = c.tokens(); err != nil {
-		closeListener(listener)
 		return err
 	}
 	if r.server, err = api.New(o); err != nil {
-		closeListener(listener)
 		return err
 	}
 	r.Addr = listener.Addr().String()

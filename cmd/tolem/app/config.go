@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // TIMEZONE works on a machine without zone files
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 
 	"tolem/api"
 	"tolem/domain"
@@ -86,6 +87,20 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, errors.Join(wrong...))
 	}
 	return c, nil
+}
+
+// TemporalFromEnv is what Temporal's own environment configuration says
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key, profiles), with the usual
+// address where it names none.
+func TemporalFromEnv() (client.Options, error) {
+	temporal, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return client.Options{}, fmt.Errorf("temporal's environment configuration: %w", err)
+	}
+	if temporal.HostPort == "" {
+		temporal.HostPort = client.DefaultHostPort
+	}
+	return temporal, nil
 }
 
 // tokens reads API_TOKENS; an API without them could serve nobody.
