@@ -118,6 +118,18 @@ func TestAcceptConcurrently(t *testing.T) {
 	})
 }
 
+// Payments of one millisecond get consecutive numbers, also across the end of a
+// block.
+func TestGeneratedIDsAreConsecutive(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *storage.Ledger) {
+		first := accept(t, l, request("first"))
+		for i := range 150 {
+			next := accept(t, l, request(strings.Repeat("k", i+1)))
+			require.Equal(t, first.ID+domain.AgentTransactionID(i+1), next.ID)
+		}
+	})
+}
+
 // A caller's own id may be the one that the sequence makes next.
 func TestGeneratedIDStepsAside(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {

@@ -1,11 +1,14 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"tolem/domain"
 	centre "tolem/simulators/processing"
@@ -240,6 +243,12 @@ func TestTakeOverAfterLostRecord(t *testing.T) {
 				b.scripted("pay", once(answer))
 
 				run := b.execution(id)
+				limited := 0 // pays on the queue whose rate limit holds across workers
+				run.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+					if info.ActivityType.Name == "Pay" {
+						limited++
+					}
+				})
 				if cancelled {
 					run.RegisterDelayedCallback(run.CancelWorkflow, 0)
 				}
@@ -248,6 +257,7 @@ func TestTakeOverAfterLostRecord(t *testing.T) {
 				require.Equal(t, domain.StateSucceeded, p.State)
 				b.moved(id, 1)
 				require.Len(t, b.requests(id, "check"), 1, "only the dead worker's")
+				require.Equal(t, 2, limited, "no pay of a run that takes over is a first one")
 				b.sameBytes(id, "pay")
 				attempts, err := b.ledger.Attempts(t.Context(), id, 0, 100)
 				require.NoError(t, err)
