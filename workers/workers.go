@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -98,34 +97,6 @@ func (w *Workers) Stop() {
 	go func() { w.processing.Stop(); close(done) }()
 	w.main.Stop()
 	<-done
-}
-
-// Prepare gives the cluster what we need of it: the search attributes and the
-// sweep's schedule. It may run any number of times, by any number of workers.
-func Prepare(ctx context.Context, o Options) error {
-	if err := prepareSearchAttributes(ctx, o); err != nil {
-		return err
-	}
-	older := o.SweepOlderThan
-	if older == 0 {
-		older = time.Minute
-	}
-	_, err := o.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      workflows.SweepSchedule,
-		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: min(older, time.Minute)}}},
-		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// A cluster that was away for an hour needs one sweep, not sixty.
-		CatchupWindow:      time.Minute,
-		TriggerImmediately: true,
-		Action: &client.ScheduleWorkflowAction{
-			ID: "sweep", Workflow: workflows.SweepWorkflow, TaskQueue: workflows.MainQueue,
-			Args: []any{activities.SweepInput{OlderThan: older}}, StaticSummary: "start open payments that have no running workflow",
-		},
-	})
-	if err != nil && !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return fmt.Errorf("create the sweep's schedule: %w", err)
-	}
-	return nil
 }
 
 func prepareSearchAttributes(ctx context.Context, o Options) error {
