@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"tolem/domain"
 )
 
 // seeds offers every example of the document and every broken body.
@@ -71,6 +74,51 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("%+v", reply)
 		}
 		_ = reply.Answer(1)
+	})
+}
+
+// Whatever check offers and the payer chooses: no panic, and a choice without
+// problems makes a pay that can be sent.
+func FuzzChoice(f *testing.F) {
+	for _, name := range []string{"check", "check-contracts", "check-displays", "check-international", "check-invoice"} {
+		for _, choice := range []string{
+			`{}`, `{"amountTo":200.00,"amountFrom":210}`, `{"contractId":"000000588"}`, `{"extraServices":[]}`,
+			`{"extraServices":[{"subServiceId":"36","amount":359.80,"lastCount":"4875.5"},{"subServiceId":"2","amount":40.20}]}`,
+			`{"amountTo":80,"extraServices":[{"subServiceId":"13","amount":80}]}`,
+			`{"extraServices":[{"subServiceId":"2","amount":92233720368547758.07},{"subServiceId":"13","amount":0.01}]}`,
+		} {
+			f.Add(golden(f, "responses", name+".json"), []byte(choice), int64(200_00), int64(210_00), "000000587", int64(1581936517))
+		}
+	}
+	f.Add([]byte(`{"result":0,"transactionId":1,"agentTransactionId":2,"displays":{"fixedAmount":"1.00"}}`), []byte(`{}`), int64(0), int64(0), "", int64(0))
+	f.Fuzz(func(t *testing.T, body, chosen []byte, to, from int64, contractID string, now int64) {
+		reply, err := decodeReply(body)
+		var choice Choice
+		if err != nil || json.Unmarshal(chosen, &choice) != nil {
+			return
+		}
+		asked := Requested{ContractID: contractID}
+		if to != 0 {
+			asked.AmountTo = money(domain.Money(to))
+		}
+		if from != 0 {
+			asked.AmountFrom = money(domain.Money(from))
+		}
+		complete, wrong := reply.CheckChoice(asked, choice, time.Unix(now, 0).UTC())
+		if len(wrong) > 0 {
+			return
+		}
+		sent, err := paidBy(complete).Body()
+		if err != nil {
+			t.Fatalf("%v\nchoice %+v", err, complete)
+		}
+		if !json.Valid(sent) || *complete.AmountFrom < *complete.AmountTo {
+			t.Errorf("%s", sent)
+		}
+		again, wrong := reply.CheckChoice(asked, complete, time.Unix(now, 0).UTC())
+		if len(wrong) > 0 || !reflect.DeepEqual(again, complete) {
+			t.Errorf("completed again: %+v %v\nwas %+v", again, wrong, complete)
+		}
 	})
 }
 

@@ -57,11 +57,11 @@ type PayRequest struct {
 }
 
 // PaidService is one paid line of a receipt. LastCount goes along for metered
-// services.
+// services. Its JSON is that of a stored Choice; wireService is pay's.
 type PaidService struct {
-	SubServiceID string
-	Amount       domain.Money
-	LastCount    *string
+	SubServiceID string       `json:"subServiceId"`
+	Amount       domain.Money `json:"amount"`
+	LastCount    *string      `json:"lastCount,omitempty"`
 }
 
 // wireRequest holds both requests in the order of the document's examples.

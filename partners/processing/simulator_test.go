@@ -100,6 +100,54 @@ func TestSchemesWithTheSimulator(t *testing.T) {
 	}
 }
 
+// A choice that we let through is one that the centre executes, in every scheme.
+func TestChoicesWithTheSimulator(t *testing.T) {
+	c, books := simulated(t, 0)
+	for id, scheme := range map[domain.AgentTransactionID]struct {
+		service, account string
+		extras           map[string]string
+		choice           Choice
+	}{
+		1: {"P1011", "7770017711", nil, Choice{AmountTo: money(200_00)}},
+		2: {"P0006", "880101300123", nil, Choice{AmountTo: money(200_00), ContractID: "000000588"}},
+		3: {"P0006", "880101300121", nil, Choice{AmountTo: money(200_00), ContractID: "000000587"}},
+		4: {"P0005", "1234567890", nil, Choice{ExtraServices: lines(t, "36 359.80 4875.5, 2 40.20")}},
+		5: {"P0005", "1234567892", nil, Choice{ExtraServices: lines(t, "36 100.00 11236, 37 150.00")}},
+		6: {"P1012", "1234567890", map[string]string{"account1": "1234567890"}, Choice{}}, // its amount is fixed
+	} {
+		check := seedCheck()
+		check.ServiceID, check.Account, check.AgentTransactionID, check.Extras = scheme.service, scheme.account, id, scheme.extras
+		check.AmountTo, check.AmountFrom = nil, nil
+		check.AgentTransactionDate = beforeExpiry.Format(DateLayout)
+		body, err := check.Body()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := c.Check(t.Context(), body)
+		if err != nil || reply.Code != domain.CodeSuccess {
+			t.Fatalf("%s: %+v %v", scheme.service, reply, err)
+		}
+		choice, wrong := reply.CheckChoice(Requested{}, scheme.choice, beforeExpiry)
+		if len(wrong) > 0 {
+			t.Errorf("%s: %v", scheme.service, wrong)
+			continue
+		}
+		pay := paidBy(choice)
+		pay.ServiceID, pay.Account, pay.AgentTransactionID = scheme.service, scheme.account, id
+		pay.AgentTransactionDate = check.AgentTransactionDate
+		if scheme.extras != nil {
+			pay.Extras = scheme.extras
+		}
+		if body, err = pay.Body(); err != nil {
+			t.Fatal(err)
+		}
+		reply, err = c.Pay(t.Context(), body)
+		if err != nil || reply.Code != domain.CodeSuccess || books.Effects(int64(id)) != 1 {
+			t.Errorf("%s: %+v %v, %d effects", scheme.service, reply, err, books.Effects(int64(id)))
+		}
+	}
+}
+
 // An answer that is lost leaves the outcome unknown; asking again tells it.
 func TestFaultsWithTheSimulator(t *testing.T) {
 	for fault, reason := range map[simulator.Fault]string{
