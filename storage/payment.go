@@ -50,6 +50,11 @@ type Payment struct {
 	CheckBody       []byte          // the exact bytes of every check; nil before the first
 	CheckAnswer     string          // JSON of what check answered; "" before
 	AsksPayer       domain.Question // why the payment waits for the payer; "" when it does not
+	PayerUntil      *Timestamp      // until when the payer may choose; nil when nobody was asked
+	Choice          string          // JSON of what the payer chose, completed; "" before. Never changed: see Choose
+	ChoiceSHA256    string          `gorm:"column:choice_sha256"`
+	ChosenBy        string          // the token's name
+	ChosenAt        *Timestamp
 	PayBody         []byte
 	PaySentAt       *Timestamp // set: a pay may have been sent, the money may have moved
 
