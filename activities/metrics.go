@@ -14,7 +14,12 @@ type Metrics struct {
 	attempts *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	restarts prometheus.Counter
+	breakers *prometheus.GaugeVec
+	refusals *prometheus.CounterVec
 }
+
+// partnerProcessing is the processing centre in the partner label.
+const partnerProcessing = "processing"
 
 // NewMetrics registers the metrics; it panics when they are registered already.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
@@ -29,8 +34,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tolem_sweep_restarts_total", Help: "Open payments that the sweep started again.",
 		}),
+		breakers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tolem_partner_breaker_open", Help: "1 while this process pauses attempts because the partner does not answer.",
+		}, []string{"partner"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tolem_calls_refused_total", Help: "Calls that this process did not make, by breaker or limit; they are no attempts.",
+		}, []string{"partner", "reason"}),
 	}
-	registry.MustRegister(m.attempts, m.duration, m.restarts)
+	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals)
 	return m
 }
 
@@ -52,5 +63,22 @@ func (m *Metrics) attempt(call string, o storage.Outcome) {
 func (m *Metrics) restarted() {
 	if m != nil {
 		m.restarts.Inc()
+	}
+}
+
+func (m *Metrics) breaker(partner string, open bool) {
+	if m == nil {
+		return
+	}
+	value := 0.0
+	if open {
+		value = 1
+	}
+	m.breakers.WithLabelValues(partner).Set(value)
+}
+
+func (m *Metrics) refusedCall(partner, reason string) {
+	if m != nil {
+		m.refusals.WithLabelValues(partner, reason).Inc()
 	}
 }
