@@ -47,6 +47,7 @@ const (
 	ReasonRejected     OperatorReason = "rejected_http" // 401, 403, 404 or another 4xx
 	ReasonLateRefusal  OperatorReason = "late_refusal"  // 202 or 215 after an earlier pay
 	ReasonCancelledRun OperatorReason = "cancelled_run" // Cancel from Temporal after pay was sent
+	ReasonTooOld       OperatorReason = "too_old"       // open for longer than the limit; nothing ends it for that
 )
 
 // CheckMeans reads an answer to check while no pay was ever sent: 0 goes on,

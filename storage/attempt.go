@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	"gorm.io/gorm"
@@ -57,6 +58,8 @@ type CheckRecord struct {
 	After   After
 	Answer  string          // JSON of the reply for the caller; "" keeps what is there
 	Asks    domain.Question // why the payer is asked; "" when not
+	// PayerUntil is how long the payer may decide; zero when not asked.
+	PayerUntil time.Time
 	// Pay is set when the payment goes on to pay at once: the same transaction
 	// then commits the intent and the started row of the first pay.
 	Pay *PayIntent
@@ -87,9 +90,11 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 		if r.Answer != "" {
 			columns["check_answer"] = r.Answer
 		}
+		if !r.PayerUntil.IsZero() {
+			columns["payer_until"] = At(r.PayerUntil)
+		}
 		if r.Pay != nil {
-			columns["pay_body"], columns["pay_sent_at"] = r.Pay.Body, At(r.Pay.At)
-			columns["amount_to"], columns["amount_from"] = r.Pay.AmountTo, r.Pay.AmountFrom
+			maps.Copy(columns, r.Pay.columns())
 			columns["attempts"] = gorm.Expr("attempts + 2")
 		}
 		changed, err = writeState(neverPaid(tx), r.Call.PaymentID, r.Call.Step, columns)
@@ -99,9 +104,7 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 		rows := []journalRow{r.Call.row(phaseCall)}
 		r.Outcome.fill(&rows[0])
 		if changed && r.Pay != nil {
-			pay := Call{PaymentID: r.Call.PaymentID, Name: "pay", Step: r.Pay.Step, Attempt: r.Call.Attempt + 1,
-				Execution: r.Call.Execution, Cause: domain.CauseScheduled, At: r.Pay.At, Body: r.Pay.Body}
-			rows = append(rows, pay.row(phaseStarted))
+			rows = append(rows, r.Pay.started(r.Call.PaymentID, r.Call.Attempt+1, r.Call.Execution))
 		}
 		if err := tx.Create(&rows).Error; err != nil {
 			return err
@@ -185,7 +188,7 @@ func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome
 
 // columns turns what follows an attempt into a state write.
 func (a After) columns(now time.Time) stateColumns {
-	c := stateColumns{"state": a.State, "next_attempt_at": nil}
+	c := stateColumns{"state": a.State, "next_attempt_at": nil, "paused": false}
 	if a.NextWait > 0 {
 		c["next_attempt_at"], c["waits"] = At(now.Add(a.NextWait)), a.Waits
 	}

@@ -17,7 +17,10 @@ type Ending struct {
 	State     domain.State
 	// UnlessPaid writes only while no pay was ever sent: cancelled, expired.
 	UnlessPaid bool
-	Execution  string
+	// UnlessChosen writes only while no choice of the payer is recorded: expired.
+	UnlessChosen bool
+	OrderID      int64 // of the person who ordered it; 0 when nobody did
+	Execution    string
 	// What decided, for an attempt whose outcome the ledger could not record.
 	Code                        *domain.Code
 	TransactionID               int64
@@ -34,6 +37,9 @@ func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
 		if e.UnlessPaid {
 			scope = neverPaid(tx)
 		}
+		if e.UnlessChosen {
+			scope = scope.Where("choice_sha256 = ''")
+		}
 		columns := After{State: e.State, TransactionID: e.TransactionID,
 			TransactionDate: e.TransactionDate, StatusDate: e.StatusDate}.columns(time.Now())
 		Outcome{Code: e.Code}.columns(columns)
@@ -42,7 +48,7 @@ func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
 			return err
 		}
 		if changed {
-			if err := tx.Create(e.row()).Error; err != nil {
+			if err := e.journal(tx); err != nil {
 				return err
 			}
 		}
@@ -55,9 +61,15 @@ func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
 	return now, nil
 }
 
-func (e Ending) row() *journalRow {
-	return &journalRow{Process: e.PaymentID.WorkflowID(), Phase: phaseEvent, Call: string(e.State), Step: e.Step,
-		Execution: e.Execution, At: At(time.Now()), ResultCode: e.Code}
+// journal writes the ending's row, and the effect of the order that it follows.
+func (e Ending) journal(tx *gorm.DB) error {
+	row := eventRow(e.PaymentID, string(e.State), e.Execution, e.OrderID)
+	row.Step, row.ResultCode = e.Step, e.Code
+	if err := tx.Create(row).Error; err != nil || e.OrderID == 0 {
+		return err
+	}
+	_, err := followed(tx, e.OrderID, domain.EffectCancelled)
+	return err
 }
 
 // Flag raises needs_operator on an open payment and journals why; a payment that
@@ -70,8 +82,9 @@ func (l *Ledger) Flag(ctx context.Context, id domain.AgentTransactionID, reason 
 		if raised.Error != nil || raised.RowsAffected == 0 {
 			return raised.Error
 		}
-		return tx.Create(&journalRow{Process: id.WorkflowID(), Phase: phaseEvent, Call: "needs_operator",
-			Execution: execution, At: At(time.Now()), ResultMessage: string(reason)}).Error
+		row := eventRow(id, "needs_operator", execution, 0)
+		row.ResultMessage = string(reason)
+		return tx.Create(row).Error
 	})
 	if err != nil {
 		return fmt.Errorf("flag payment %s: %w", id, err)

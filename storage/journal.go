@@ -37,6 +37,7 @@ type journalRow struct {
 	HTTPStatus    int `gorm:"column:http_status"`
 	ResultCode    *domain.Code
 	ResultMessage string
+	ActionID      *int64 // the order that an event followed
 }
 
 // TableName is journal.

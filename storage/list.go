@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm"
+
 	"tolem/domain"
 )
 
@@ -17,6 +19,8 @@ type PaymentFilter struct {
 	ServiceID     string
 	ResultCode    *domain.Code
 	NeedsOperator *bool
+	Held          *bool
+	Paused        *bool
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
 }
@@ -28,7 +32,26 @@ var ErrCursor = errors.New("not a cursor of this list")
 // cursor points ("" is the beginning). next is "" on the last page. Payments
 // accepted meanwhile do not shift the pages.
 func (l *Ledger) Payments(ctx context.Context, f PaymentFilter, cursor string, limit int) (page []Payment, next string, err error) {
-	q := l.db.WithContext(ctx).Model(&Payment{})
+	q := f.narrow(l.db.WithContext(ctx).Model(&Payment{}))
+	if cursor != "" {
+		at, id, err := readCursor(cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", at, at, id)
+	}
+	if err := q.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
+		return nil, "", fmt.Errorf("list payments: %w", err)
+	}
+	if len(page) > limit {
+		page = page[:limit]
+		next = writeCursor(page[limit-1])
+	}
+	return page, next, nil
+}
+
+// narrow adds the filter's conditions to a query of payments.
+func (f PaymentFilter) narrow(q *gorm.DB) *gorm.DB {
 	if f.Caller != "" {
 		q = q.Where("caller = ?", f.Caller)
 	}
@@ -50,21 +73,13 @@ func (l *Ledger) Payments(ctx context.Context, f PaymentFilter, cursor string, l
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
 	}
-	if cursor != "" {
-		at, id, err := readCursor(cursor)
-		if err != nil {
-			return nil, "", err
-		}
-		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", at, at, id)
+	if f.Held != nil {
+		q = q.Where("(held OR proposed <> '') = ?", *f.Held)
 	}
-	if err := q.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
-		return nil, "", fmt.Errorf("list payments: %w", err)
+	if f.Paused != nil {
+		q = q.Where("paused = ?", *f.Paused)
 	}
-	if len(page) > limit {
-		page = page[:limit]
-		next = writeCursor(page[limit-1])
-	}
-	return page, next, nil
+	return q
 }
 
 func writeCursor(last Payment) string {
@@ -88,6 +103,18 @@ type OpenPayment struct {
 	ServiceID        string
 	RetryInitial     time.Duration
 	RetryFactorMilli int64
+	State            domain.State
+	CreatedAt        Timestamp
+	ChosenAt         *Timestamp
+}
+
+// Since is from when the payment's age counts: its payer's choice, or its
+// acceptance. While a payer thinks, nothing is late.
+func (p OpenPayment) Since() time.Time {
+	if p.ChosenAt != nil {
+		return p.ChosenAt.Time
+	}
+	return p.CreatedAt.Time
 }
 
 // Ladder is the payment's growing retry interval, fixed at acceptance.
@@ -106,4 +133,16 @@ func (l *Ledger) OpenPayments(ctx context.Context, before time.Time, after domai
 		return nil, fmt.Errorf("read open payments: %w", err)
 	}
 	return open, nil
+}
+
+// OpenSince counts the open payments that were accepted, or whose payer chose,
+// before an instant. Those that wait for their payer are not late.
+func (l *Ledger) OpenSince(ctx context.Context, before time.Time) (n int64, err error) {
+	err = l.db.WithContext(ctx).Model(&Payment{}).
+		Where("state IN ? AND state <> ? AND created_at < ?", domain.OpenStates(), domain.StateAwaitingPayer, At(before)).
+		Where("chosen_at IS NULL OR chosen_at < ?", At(before)).Count(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count old open payments: %w", err)
+	}
+	return n, nil
 }

@@ -58,8 +58,22 @@ type Payment struct {
 	PayBody         []byte
 	PaySentAt       *Timestamp // set: a pay may have been sent, the money may have moved
 
+	Held           bool         // by a person: nothing is sent until it is released
+	Paused         bool         // the last attempt was not made, because the partner is down
+	Proposed       domain.State // what a first operator's resolve ordered; "" without one
+	ProposedAction *int64       // that order
+	ProposedUntil  *Timestamp   // when it lapses unless a second operator confirms
+
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
+}
+
+// Standing is what decides whether an action may be taken.
+func (p Payment) Standing() domain.Standing {
+	return domain.Standing{
+		State: p.State, PaySent: p.PaySentAt != nil, Held: p.Held, Proposed: p.Proposed,
+		NeedsOperator: p.NeedsOperator, Code: p.ResultCode,
+	}
 }
 
 // Ladder is the payment's growing retry interval, fixed at acceptance.
@@ -198,7 +212,8 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 	columns["step"] = step
 	columns["updated_at"] = At(time.Now())
 	if state, ok := columns["state"].(domain.State); ok && state.Terminal() {
-		columns["needs_operator"], columns["next_attempt_at"] = false, nil
+		columns["needs_operator"], columns["next_attempt_at"], columns["paused"] = false, nil, false
+		columns["held"], columns["proposed"], columns["proposed_action"], columns["proposed_until"] = false, "", nil, nil
 	}
 	written := tx.Model(&Payment{}).
 		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalStates()).

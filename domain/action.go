@@ -1,0 +1,108 @@
+package domain
+
+// Action is what a person orders for an open payment.
+type Action string
+
+// The actions, stable names of the API and of the workflow's updates.
+const (
+	ActionRetry   Action = "retry"   // one attempt now; the growing interval goes on from where it was
+	ActionHold    Action = "hold"    // no attempts until it is released
+	ActionRelease Action = "release" // attempts again, the next one at once
+	ActionCancel  Action = "cancel"  // end it; only while no pay was ever sent
+	ActionResolve Action = "resolve" // a person's word on where the money is
+)
+
+// Actions lists them all.
+func Actions() []Action {
+	return []Action{ActionRetry, ActionHold, ActionRelease, ActionCancel, ActionResolve}
+}
+
+// Known says whether a is an action.
+func (a Action) Known() bool {
+	for _, known := range Actions() {
+		if a == known {
+			return true
+		}
+	}
+	return false
+}
+
+// Effect is what an action really did.
+type Effect string
+
+// The effects, stable names of the API.
+const (
+	EffectAttempted Effect = "attempted" // an attempt was made; the payment says what came of it
+	EffectHeld      Effect = "held"      // nothing is sent until it is released
+	EffectReleased  Effect = "released"  // an attempt follows at once
+	EffectCancelled Effect = "cancelled" // ended, and no pay was ever sent
+	EffectProposed  Effect = "proposed"  // held until a second operator orders the same
+	EffectResolved  Effect = "resolved"  // a second operator confirmed; the payment has ended
+)
+
+// Refusal says why an action was not taken.
+type Refusal string
+
+// The refusals, stable names of the API.
+const (
+	RefusalEnded          Refusal = "payment_ended"          // nothing leaves a terminal state
+	RefusalAwaitsPayer    Refusal = "awaiting_payer"         // nothing is attempted while the payer decides
+	RefusalHeld           Refusal = "payment_held"           // release it first
+	RefusalNotHeld        Refusal = "not_held"               // nothing to release
+	RefusalPaySent        Refusal = "pay_sent"               // the money may have moved: cancelling could be a lie
+	RefusalNeverPaid      Refusal = "never_paid"             // no pay was ever sent: nothing to resolve, cancel it
+	RefusalNoOperator     Refusal = "operator_not_needed"    // the payment takes care of itself
+	RefusalInProgress     Refusal = "in_progress"            // the centre's last word is that it works on it
+	RefusalOtherOutcome   Refusal = "other_outcome"          // a first operator proposed the opposite
+	RefusalSecondOperator Refusal = "second_operator_needed" // the one who proposed cannot confirm
+)
+
+// Standing is what decides whether an action may be taken: nothing personal.
+type Standing struct {
+	State         State
+	PaySent       bool  // a pay may have been sent
+	Held          bool  // by a person
+	Proposed      State // what a first operator's resolve proposed; "" without one
+	NeedsOperator bool
+	Code          *Code // the last
+}
+
+// Stopped says whether nothing may be sent until a person acts, or a proposal
+// lapses.
+func (s Standing) Stopped() bool { return s.Held || s.Proposed != "" }
+
+// Refuses says why an action may not be taken now; "" when it may. outcome is
+// resolve's: resolved_succeeded or resolved_refused.
+func (s Standing) Refuses(a Action, outcome State) Refusal {
+	switch {
+	case s.State.Terminal():
+		return RefusalEnded
+	case a == ActionCancel && s.PaySent:
+		return RefusalPaySent
+	case a == ActionCancel:
+		return ""
+	case a == ActionResolve:
+		return s.refusesResolve(outcome)
+	case s.State == StateAwaitingPayer:
+		return RefusalAwaitsPayer
+	case a == ActionRetry && s.Stopped():
+		return RefusalHeld
+	case a == ActionRelease && !s.Stopped():
+		return RefusalNotHeld
+	}
+	return ""
+}
+
+func (s Standing) refusesResolve(outcome State) Refusal {
+	switch {
+	case !s.PaySent:
+		return RefusalNeverPaid
+	case !s.NeedsOperator:
+		return RefusalNoOperator
+	case outcome == StateResolvedRefused && s.Code != nil && (*s.Code == CodeInProgress || *s.Code == CodeSecurityReview):
+		return RefusalInProgress
+	case s.Proposed != "" && s.Proposed != outcome:
+		return RefusalOtherOutcome
+	}
+	return ""
+}

@@ -1,0 +1,229 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tolem/domain"
+)
+
+// Order is what a person ordered for a payment: who, why, when, on what
+// evidence, and what it did. Reason and Evidence are free text and stay in the
+// ledger.
+type Order struct {
+	ID             int64 `gorm:"primaryKey"`
+	PaymentID      domain.AgentTransactionID
+	Action         domain.Action
+	Outcome        domain.State // resolve: the state that is ordered
+	Caller         string       // the token's name
+	IdempotencyKey string
+	RequestSHA256  string `gorm:"column:request_sha256"`
+	Reason         string
+	Evidence       string
+	Bulk           string // idempotency key of the bulk order it came with; "" for one of its own
+	RequestedAt    Timestamp
+	Effect         domain.Effect // "" until it did something
+	DoneAt         *Timestamp
+}
+
+// TableName is actions.
+func (Order) TableName() string { return "actions" }
+
+// PlaceOrder commits what a person ordered, before anybody acts on it. The same
+// caller, key and request again return the order that is there, with its effect;
+// another request under that key is ErrKeyReused.
+func (l *Ledger) PlaceOrder(ctx context.Context, o Order) (Order, error) {
+	placed := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&o) // one statement is a transaction
+	if placed.Error != nil {
+		return Order{}, fmt.Errorf("place order for payment %s: %w", o.PaymentID, placed.Error)
+	}
+	if placed.RowsAffected == 1 {
+		return o, nil
+	}
+	var before Order
+	err := l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", o.Caller, o.IdempotencyKey).Take(&before).Error
+	switch {
+	case err != nil:
+		return Order{}, fmt.Errorf("order of this key: %w", err)
+	case before.RequestSHA256 != o.RequestSHA256:
+		return Order{}, ErrKeyReused
+	}
+	return before, nil
+}
+
+// Orders lists what was ordered for a payment, the oldest first, at most limit
+// with an ID above after.
+func (l *Ledger) Orders(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Order, error) {
+	var orders []Order
+	err := l.db.WithContext(ctx).Where("payment_id = ? AND id > ?", id, after).Order("id").Limit(limit).Find(&orders).Error
+	if err != nil {
+		return nil, fmt.Errorf("read orders for payment %s: %w", id, err)
+	}
+	return orders, nil
+}
+
+// Following is what a workflow does by a person's order.
+type Following struct {
+	PaymentID domain.AgentTransactionID
+	OrderID   int64
+	Effect    domain.Effect
+	Execution string
+	// Outcome and Until belong to EffectProposed: what a second operator may
+	// confirm, and how long.
+	Outcome domain.State
+	Until   time.Time
+}
+
+// Follow commits the effect of an order that ends nothing, with its journal row.
+// It takes effect once: an order that has an effect changes nothing any more, so
+// a frozen execution that wakes late cannot hold a payment that was released.
+func (l *Ledger) Follow(ctx context.Context, f Following) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		fresh, err := followed(tx, f.OrderID, f.Effect)
+		if err != nil || !fresh {
+			return err
+		}
+		if columns := f.columns(); columns != nil {
+			columns["updated_at"] = At(time.Now())
+			err := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", f.PaymentID, domain.TerminalStates()).Updates(columns).Error
+			if err != nil {
+				return err
+			}
+		}
+		return tx.Create(eventRow(f.PaymentID, string(f.Effect), f.Execution, f.OrderID)).Error
+	})
+	if err != nil {
+		return fmt.Errorf("follow order %d for payment %s: %w", f.OrderID, f.PaymentID, err)
+	}
+	return nil
+}
+
+func (f Following) columns() map[string]any {
+	switch f.Effect {
+	case domain.EffectHeld:
+		return map[string]any{"held": true, "next_attempt_at": nil}
+	case domain.EffectReleased:
+		return map[string]any{"held": false, "proposed": "", "proposed_action": nil, "proposed_until": nil}
+	case domain.EffectProposed:
+		return map[string]any{"proposed": f.Outcome, "proposed_action": f.OrderID, "proposed_until": At(f.Until), "next_attempt_at": nil}
+	}
+	return nil // an attempt has written what it found
+}
+
+// followed notes an order's effect; fresh is false when it had one already.
+func followed(tx *gorm.DB, order int64, effect domain.Effect) (fresh bool, err error) {
+	noted := tx.Model(&Order{}).Where("id = ? AND effect = ''", order).Updates(map[string]any{"effect": effect, "done_at": At(time.Now())})
+	return noted.RowsAffected == 1, noted.Error
+}
+
+// eventRow is the journal's row of something that was done to a payment; order
+// is 0 when nobody ordered it.
+func eventRow(id domain.AgentTransactionID, event, execution string, order int64) *journalRow {
+	row := &journalRow{Process: id.WorkflowID(), Phase: phaseEvent, Call: event, Execution: execution, At: At(time.Now())}
+	if order != 0 {
+		row.ActionID, row.Cause = &order, domain.CauseOperator
+	}
+	return row
+}
+
+// Lapse drops a proposal that nobody confirmed in time, if it is still the one
+// that the given order made.
+func (l *Ledger) Lapse(ctx context.Context, id domain.AgentTransactionID, order int64, execution string) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		dropped := tx.Model(&Payment{}).
+			Where("id = ? AND proposed_action = ? AND state NOT IN ?", id, order, domain.TerminalStates()).
+			Updates(map[string]any{"proposed": "", "proposed_action": nil, "proposed_until": nil, "updated_at": At(time.Now())})
+		if dropped.Error != nil || dropped.RowsAffected == 0 {
+			return dropped.Error
+		}
+		return tx.Create(eventRow(id, "proposal_lapsed", execution, order)).Error
+	})
+	if err != nil {
+		return fmt.Errorf("drop the proposal for payment %s: %w", id, err)
+	}
+	return nil
+}
+
+// Confirmation orders what a first operator proposed, by a second one.
+type Confirmation struct {
+	PaymentID domain.AgentTransactionID
+	Step      int
+	OrderID   int64 // the second operator's
+	Execution string
+}
+
+// Confirm ends a payment by the word of two operators, and returns it as it then
+// stands. The refusal says why nothing was done: the same operator cannot
+// confirm, or the proposal is gone or another.
+func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refusal domain.Refusal, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if now, err = readPayment(tx, c.PaymentID); err != nil {
+			return err
+		}
+		var second, first Order
+		if err := tx.Take(&second, c.OrderID).Error; err != nil {
+			return err
+		}
+		switch {
+		case second.Effect != "": // this very order, before
+			return nil
+		case now.State.Terminal():
+			refusal = domain.RefusalEnded
+			return nil
+		case now.ProposedAction == nil || now.Proposed != second.Outcome:
+			refusal = domain.RefusalOtherOutcome
+			return nil
+		}
+		if err := tx.Take(&first, *now.ProposedAction).Error; err != nil {
+			return err
+		}
+		if first.Caller == second.Caller {
+			refusal = domain.RefusalSecondOperator
+			return nil
+		}
+		now, err = resolve(tx, c, second)
+		return err
+	})
+	if err != nil {
+		return Payment{}, "", fmt.Errorf("confirm order %d for payment %s: %w", c.OrderID, c.PaymentID, err)
+	}
+	return now, refusal, nil
+}
+
+// errBehind rolls back a confirmation whose execution is not the payment's any
+// more: a later step was written.
+var errBehind = errors.New("another execution has moved the payment on")
+
+func resolve(tx *gorm.DB, c Confirmation, second Order) (Payment, error) {
+	changed, err := writeState(inPaying(tx), c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
+	if err == nil && !changed {
+		err = errBehind
+	}
+	if err == nil {
+		_, err = followed(tx, c.OrderID, domain.EffectResolved)
+	}
+	if err == nil {
+		err = tx.Create(eventRow(c.PaymentID, string(second.Outcome), c.Execution, c.OrderID)).Error
+	}
+	if err != nil {
+		return Payment{}, err
+	}
+	return readPayment(tx, c.PaymentID)
+}
+
+// Pause notes that an attempt was not made because the partner is down, and when
+// it is due again. The next attempt that is made clears it.
+func (l *Ledger) Pause(ctx context.Context, id domain.AgentTransactionID, step int, until time.Time) error {
+	paused := l.db.WithContext(ctx).Model(&Payment{}).
+		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalStates()).
+		Updates(map[string]any{"paused": true, "next_attempt_at": At(until), "updated_at": At(time.Now())}) // one statement is a transaction
+	if paused.Error != nil {
+		return fmt.Errorf("note that payment %s is paused: %w", id, paused.Error)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tolem/domain"
+)
+
+// ErrTooMany says that a filter matches more payments than one bulk order takes.
+var ErrTooMany = errors.New("the filter matches too many payments")
+
+// orderChunk is how many orders one statement inserts: 13 columns each, and
+// SQLite takes 32766 parameters.
+const orderChunk = 500
+
+// PlaceBulk commits one order for each open payment that the filter matches, all
+// or none, and returns them with their effects. The same caller and key again
+// return the orders that are there, whatever the filter matches by now; so a bulk
+// order that broke off is finished by sending it again. Another request under
+// that key is ErrKeyReused; more than limit payments are ErrTooMany.
+//
+// Each order's key is the bulk order's, a space and the payment's id: a caller's
+// own keys have no spaces.
+func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Order, limit int) (orders []Order, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if orders, err = placedBulk(tx, bulk); err != nil || len(orders) > 0 {
+			return err
+		}
+		ids, err := matching(tx, f, limit)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			o := bulk
+			o.PaymentID, o.Bulk, o.IdempotencyKey = id, bulk.IdempotencyKey, bulk.IdempotencyKey+" "+id.String()
+			orders = append(orders, o)
+		}
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(orders, orderChunk).Error; err != nil {
+			return err
+		}
+		orders, err = placedBulk(tx, bulk) // with those that another request of this key placed just now
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrKeyReused) && !errors.Is(err, ErrTooMany) {
+		return nil, fmt.Errorf("place a bulk order: %w", err)
+	}
+	return orders, err
+}
+
+// placedBulk reads the orders of a bulk order's key.
+func placedBulk(tx *gorm.DB, bulk Order) ([]Order, error) {
+	var orders []Order
+	err := tx.Where("caller = ? AND bulk = ?", bulk.Caller, bulk.IdempotencyKey).Order("id").Find(&orders).Error
+	if err == nil && len(orders) > 0 && orders[0].RequestSHA256 != bulk.RequestSHA256 {
+		return nil, ErrKeyReused
+	}
+	return orders, err
+}
+
+// Matching reads the open payments that a filter matches, by id; more than limit
+// are ErrTooMany.
+func (l *Ledger) Matching(ctx context.Context, f PaymentFilter, limit int) ([]Payment, error) {
+	var payments []Payment
+	db := l.db.WithContext(ctx)
+	err := f.narrow(db.Model(&Payment{})).Where("state IN ?", domain.OpenStates()).Order("id").Limit(limit + 1).Find(&payments).Error
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read matching payments: %w", err)
+	case len(payments) > limit:
+		return nil, ErrTooMany
+	}
+	return payments, nil
+}
+
+func matching(tx *gorm.DB, f PaymentFilter, limit int) (ids []domain.AgentTransactionID, err error) {
+	err = f.narrow(tx.Model(&Payment{})).Where("state IN ?", domain.OpenStates()).Order("id").Limit(limit+1).Pluck("id", &ids).Error
+	if err == nil && len(ids) > limit {
+		err = ErrTooMany
+	}
+	return ids, err
+}
