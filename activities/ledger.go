@@ -3,8 +3,6 @@ package activities
 import (
 	"context"
 
-	"go.temporal.io/sdk/activity"
-
 	"tolem/domain"
 	"tolem/storage"
 )
@@ -18,6 +16,9 @@ type EndInput struct {
 	Step       int                       `json:"step"`
 	State      domain.State              `json:"state"`
 	UnlessPaid bool                      `json:"unlessPaid"` // only while no pay was ever sent
+	// UnlessChosen: only while no choice of the payer is recorded.
+	UnlessChosen bool  `json:"unlessChosen,omitempty"`
+	OrderID      int64 `json:"orderId,omitempty"` // of the person who ordered it
 	// What decided, for an answer that its own attempt could not record.
 	Code            *domain.Code `json:"code,omitempty"`
 	TransactionID   int64        `json:"transactionId,omitempty"`
@@ -34,21 +35,22 @@ type EndResult struct {
 	Waits    int          `json:"waits"`
 	PaySent  bool         `json:"paySent,omitempty"`
 	Code     *domain.Code `json:"code,omitempty"`
+	Standing
 }
 
 // EndPayment writes a terminal state if the payment is still open. Idempotent on the
 // payment and step; it fails only when the ledger does.
 func (l *Ledger) EndPayment(ctx context.Context, in EndInput) (EndResult, error) {
 	now, err := l.Ledger.End(ctx, storage.Ending{
-		PaymentID: in.PaymentID, Step: in.Step, State: in.State, UnlessPaid: in.UnlessPaid,
-		Execution: activity.GetInfo(ctx).WorkflowExecution.RunID,
+		PaymentID: in.PaymentID, Step: in.Step, State: in.State, UnlessPaid: in.UnlessPaid, UnlessChosen: in.UnlessChosen, OrderID: in.OrderID,
+		Execution: execution(ctx),
 		Code:      in.Code, TransactionID: in.TransactionID, TransactionDate: in.TransactionDate, StatusDate: in.StatusDate,
 	})
 	if err != nil {
 		return EndResult{}, err
 	}
 	return EndResult{State: now.State, Step: now.Step, Attempts: now.Attempts, Waits: now.Waits,
-		PaySent: now.PaySentAt != nil, Code: now.ResultCode}, nil
+		PaySent: now.PaySentAt != nil, Code: now.ResultCode, Standing: standingOf(now)}, nil
 }
 
 // FlagInput orders the needs_operator flag.
@@ -63,5 +65,5 @@ type FlagResult struct{}
 // FlagPayment raises needs_operator on an open payment and journals why. It may run
 // twice; it fails only when the ledger does.
 func (l *Ledger) FlagPayment(ctx context.Context, in FlagInput) (FlagResult, error) {
-	return FlagResult{}, l.Ledger.Flag(ctx, in.PaymentID, in.Reason, activity.GetInfo(ctx).WorkflowExecution.RunID)
+	return FlagResult{}, l.Ledger.Flag(ctx, in.PaymentID, in.Reason, execution(ctx))
 }

@@ -16,6 +16,7 @@ type Metrics struct {
 	restarts prometheus.Counter
 	breakers *prometheus.GaugeVec
 	refusals *prometheus.CounterVec
+	aged     *prometheus.GaugeVec
 }
 
 // partnerProcessing is the processing centre in the partner label.
@@ -40,8 +41,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tolem_calls_refused_total", Help: "Calls that this process did not make, by breaker or limit; they are no attempts.",
 		}, []string{"partner", "reason"}),
+		aged: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tolem_open_payments_old", Help: "Open payments older than the limit, those that wait for their payer left out.",
+		}, []string{"limit"}),
 	}
-	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals)
+	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged)
 	return m
 }
 
@@ -58,6 +62,12 @@ func (m *Metrics) attempt(call string, o storage.Outcome) {
 	}
 	m.attempts.WithLabelValues(call, o.Kind, code).Inc()
 	m.duration.WithLabelValues(call).Observe(o.Duration.Seconds())
+}
+
+func (m *Metrics) old(limit string, number int64) {
+	if m != nil {
+		m.aged.WithLabelValues(limit).Set(float64(number))
+	}
 }
 
 func (m *Metrics) restarted() {

@@ -6,6 +6,10 @@ import "tolem/domain"
 // nothing to do changes nothing, so it may come late, twice or never.
 const NudgeSignal = "nudge"
 
+// CauseChoice nudges a payment that waits for its payer to look into the ledger.
+// No attempt has this cause.
+const CauseChoice domain.Cause = "choice"
+
 // Nudge is why: CauseBalance retries a payment that waits on code 220 at once.
 type Nudge struct {
 	Cause domain.Cause `json:"cause"`

@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"time"
-
 	"tolem/domain"
 	"tolem/partners/processing"
 	"tolem/storage"
@@ -27,14 +25,7 @@ func intentToPay(p storage.Payment, step int) (*storage.PayIntent, error) {
 	if p.AmountFrom != nil {
 		from = *p.AmountFrom
 	}
-	body, err := processing.PayRequest{
-		ServiceID: p.ServiceID, Account: p.Account, AgentTransactionID: p.ID, AgentTransactionDate: p.AgentTransactionDate,
-		AmountTo: *p.AmountTo, AmountFrom: from, IdentityCard: p.IdentityCard, FullName: p.FullName, Extras: p.Extras,
-	}.Body()
-	if err != nil {
-		return nil, err
-	}
-	return &storage.PayIntent{Body: body, AmountTo: *p.AmountTo, AmountFrom: from, Step: step, At: time.Now()}, nil
+	return payIntent(p, step, *p.AmountTo, from, p.Extras, nil)
 }
 
 // asks says what the payer has to decide before pay. The answer decides, not the
@@ -44,7 +35,7 @@ func asks(p storage.Payment, reply processing.Reply) domain.Question {
 	switch {
 	case len(reply.Invoices) > 0:
 		return domain.AsksReceipt
-	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras["contractId"]):
+	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras[inputContractID]):
 		return domain.AsksContract
 	case !p.AutoPay:
 		return domain.AsksGoAhead

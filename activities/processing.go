@@ -12,8 +12,6 @@ import (
 	"log/slog"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"tolem/domain"
 	"tolem/partners/processing"
 	"tolem/storage"
@@ -29,6 +27,9 @@ type Processing struct {
 	Ledger  *storage.Ledger
 	Centre  *processing.Client
 	Metrics *Metrics
+	// Protection limits first attempts and pauses all while the centre is plainly
+	// down; nil admits everything.
+	Protection *Protection
 
 	firsts firstPays
 }
@@ -41,6 +42,11 @@ type AttemptInput struct {
 	Waited    time.Duration             `json:"waited"`   // the scheduled wait before; 0 for other causes
 	Waits     int                       `json:"waits"`    // scheduled waits so far
 	NextWait  time.Duration             `json:"nextWait"` // the wait that follows unless this is final
+	// First is a step's first attempt, which runs in the worker that has the
+	// workflow and keeps to that worker's own limit.
+	First bool `json:"first,omitempty"`
+	// PayerDeadline is how long the payer may decide, if check asks.
+	PayerDeadline time.Duration `json:"payerDeadline,omitempty"`
 }
 
 // AttemptResult is what an attempt found and decided.
@@ -64,6 +70,11 @@ type AttemptResult struct {
 	TransactionID   int64  `json:"transactionId,omitempty"`
 	TransactionDate string `json:"transactionDate,omitempty"`
 	StatusDate      string `json:"statusDate,omitempty"`
+	// NotSent is set when our own limiter or breaker held the call back: it was no
+	// attempt, and nothing was written but that the payment is paused.
+	NotSent    string        `json:"notSent,omitempty"`
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	Standing
 }
 
 // Check asks whether the payment can be made, and commits the intent to pay in
@@ -78,15 +89,21 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() {
+	stopped := payment.Standing().Stopped() && in.Cause != domain.CauseOperator // by people, before this run began
+	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() || stopped {
 		return behind(payment), nil
 	}
 	body, err := checkBody(payment)
 	if err != nil {
 		return AttemptResult{}, fmt.Errorf("build check of payment %s: %w", payment.ID, err)
 	}
+	answered, refused := p.Protection.Admit(ctx, in.First, in.Cause)
+	if refused != nil {
+		return p.heldBack(ctx, in, *refused)
+	}
 	call := in.call(ctx, "check", payment.Attempts+1, body)
 	reply, callErr := p.Centre.Check(ctx, body)
+	answered(callErr)
 	record := storage.CheckRecord{Call: call, Outcome: outcomeOf(call, reply, callErr)}
 
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
@@ -110,10 +127,14 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if started != 0 {
 		p.firsts.remember(payment.ID, firstPay{started: started, step: in.Step + 1, attempt: call.Attempt + 1})
 	}
-	return AttemptResult{
+	result := AttemptResult{
 		State: record.After.State, Step: in.Step, Attempts: call.Attempt, Waits: record.After.Waits,
 		PaySent: record.Pay != nil, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.Failure,
-	}, nil
+	}
+	if !record.PayerUntil.IsZero() {
+		result.PayerUntil = &record.PayerUntil
+	}
+	return result, nil
 }
 
 // fillCheck decides what an answer to check leads to.
@@ -130,6 +151,9 @@ func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment,
 		r.Answer, r.After.TransactionID = string(answer), reply.TransactionID
 		if r.Asks = asks(payment, reply); r.Asks != domain.AsksNothing {
 			r.After.State = domain.StateAwaitingPayer
+			if in.PayerDeadline > 0 {
+				r.PayerUntil = time.Now().Add(in.PayerDeadline)
+			}
 			return nil
 		}
 		if r.Pay, err = intentToPay(payment, in.Step+1); err != nil {
@@ -147,7 +171,6 @@ func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment,
 // result, whatever happened; an error means that nothing was sent. A time-out of
 // the activity itself is an unknown outcome.
 func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, error) {
-	first, isFirst := p.firsts.take(in.PaymentID, in.Step)
 	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
 	if err != nil {
 		return AttemptResult{}, err
@@ -156,11 +179,20 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 		return AttemptResult{}, fmt.Errorf("payment %s: no intent to pay is committed, so nothing is sent", payment.ID)
 	}
 	if payment.Step >= in.Step || payment.State.Terminal() {
+		p.firsts.forget(in.PaymentID)
 		return behind(payment), nil
 	}
+	answered, refused := p.Protection.Admit(ctx, in.First, in.Cause)
+	if refused != nil {
+		return p.heldBack(ctx, in, *refused) // the first pay stays the first
+	}
+	first, isFirst := p.firsts.take(in.PaymentID, in.Step)
 	call := in.call(ctx, "pay", first.attempt, payment.PayBody)
 	if !isFirst {
 		begun, err := p.Ledger.BeginPay(ctx, call)
+		if err != nil || !begun.OK {
+			answered(errNotMade)
+		}
 		if err != nil {
 			return AttemptResult{}, err
 		}
@@ -171,6 +203,7 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 	}
 	call.At = time.Now()
 	reply, callErr := p.Centre.Pay(ctx, payment.PayBody)
+	answered(callErr)
 	return p.settle(ctx, in, payment, paid{call: call, started: first.started, isFirst: isFirst, reply: reply, err: callErr})
 }
 
@@ -255,6 +288,18 @@ func (p *Processing) answer(ctx context.Context, payment storage.Payment, reply 
 	return answer, err
 }
 
+// errNotMade tells the breaker that an admitted call was not made after all.
+var errNotMade = errors.New("the call was not made")
+
+// heldBack reports a call that was not made, and says so in the lists.
+func (p *Processing) heldBack(ctx context.Context, in AttemptInput, why Refused) (AttemptResult, error) {
+	result := AttemptResult{NotSent: why.Reason, RetryAfter: why.RetryAfter, Verdict: domain.Verdict{Means: domain.Repeat}}
+	if why.Reason != RefusedByBreaker {
+		return result, nil
+	}
+	return result, p.Ledger.Pause(ctx, in.PaymentID, in.Step, time.Now().Add(why.RetryAfter))
+}
+
 // standing reports where the ledger stands, for an attempt that changed nothing.
 func (p *Processing) standing(ctx context.Context, id domain.AgentTransactionID) (AttemptResult, error) {
 	payment, err := p.Ledger.Payment(ctx, id)
@@ -283,7 +328,7 @@ func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Ou
 func (in AttemptInput) call(ctx context.Context, name string, attempt int, body []byte) storage.Call {
 	return storage.Call{
 		PaymentID: in.PaymentID, Name: name, Step: in.Step, Attempt: attempt, Cause: in.Cause, Waited: in.Waited,
-		Execution: activity.GetInfo(ctx).WorkflowExecution.RunID, At: time.Now(), Body: body,
+		Execution: execution(ctx), At: time.Now(), Body: body,
 	}
 }
 
@@ -300,7 +345,7 @@ func (in AttemptInput) after(state domain.State, v domain.Verdict) storage.After
 func behind(p storage.Payment) AttemptResult {
 	return AttemptResult{
 		Behind: true, State: p.State, Step: p.Step, Attempts: p.Attempts, Waits: p.Waits,
-		PaySent: p.PaySentAt != nil, Asks: p.AsksPayer, Code: p.ResultCode,
+		PaySent: p.PaySentAt != nil, Asks: p.AsksPayer, Code: p.ResultCode, Standing: standingOf(p),
 	}
 }
 

@@ -22,8 +22,11 @@ type Sweep struct {
 	Temporal client.Client
 	// Start starts the workflow of a payment; a running one is left alone and a
 	// completed one is an error.
-	Start   func(ctx context.Context, p storage.OpenPayment) error
-	Metrics *Metrics
+	Start func(ctx context.Context, p storage.OpenPayment) error
+	// WarnAfter and RaiseAfter are the ages at which open payments are counted and
+	// logged, and at which their workflows have asked for an operator; 0 is never.
+	WarnAfter, RaiseAfter time.Duration
+	Metrics               *Metrics
 }
 
 // sweepPage is how many open payments are read at once; 500 rows are a few
@@ -40,6 +43,7 @@ type SweepResult struct {
 	Open    int `json:"open"`
 	Started int `json:"started"`
 	Failed  int `json:"failed"`
+	Nudged  int `json:"nudged,omitempty"` // payers' choices whose workflow had not heard of them
 }
 
 // StartMissing sweeps once. Idempotent: starting a running workflow changes nothing.
@@ -59,16 +63,50 @@ func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, e
 		for _, p := range page {
 			after = p.ID
 			result.Open++
-			if running[p.ID.WorkflowID()] {
-				continue
+			switch {
+			case !running[p.ID.WorkflowID()]:
+				s.start(ctx, p, &result)
+			case p.State == domain.StateAwaitingPayer && p.ChosenAt != nil && p.ChosenAt.Before(before):
+				s.nudge(ctx, p, &result)
 			}
-			s.start(ctx, p, &result)
 		}
 		activity.RecordHeartbeat(ctx, result)
 		if len(page) < sweepPage {
-			return result, nil
+			return result, s.age(ctx)
 		}
 	}
+}
+
+// nudge tells a workflow of its payer's choice, which the API could not.
+func (s *Sweep) nudge(ctx context.Context, p storage.OpenPayment, result *SweepResult) {
+	if err := s.Temporal.SignalWorkflow(ctx, p.ID.WorkflowID(), "", NudgeSignal, Nudge{Cause: CauseChoice}); err != nil {
+		slog.ErrorContext(ctx, "sweep could not tell a workflow of its payer's choice", "process", p.ID.WorkflowID(), "error", err)
+		return
+	}
+	result.Nudged++
+}
+
+// age counts the open payments that are older than the limits, and says so: no
+// payment ends for being old, so somebody has to see it.
+func (s *Sweep) age(ctx context.Context) error {
+	for _, limit := range []struct {
+		name  string
+		after time.Duration
+		level slog.Level
+	}{{"warn", s.WarnAfter, slog.LevelWarn}, {"raise", s.RaiseAfter, slog.LevelError}} {
+		if limit.after == 0 {
+			continue
+		}
+		old, err := s.Ledger.OpenSince(ctx, time.Now().Add(-limit.after))
+		if err != nil {
+			return err
+		}
+		s.Metrics.old(limit.name, old)
+		if old > 0 {
+			slog.Log(ctx, limit.level, "open payments are older than the limit", "limit", limit.after, "number", old)
+		}
+	}
+	return nil
 }
 
 func (s *Sweep) start(ctx context.Context, p storage.OpenPayment, result *SweepResult) {

@@ -59,3 +59,16 @@ func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions,
 	err = workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
 	return out, err
 }
+
+// insist runs one write to the ledger until it succeeds, also when the run was
+// cancelled: somebody waits for its effect. The policy retries for ever; a
+// time-out of the activity itself comes round again here.
+func insist[In, Out any](ctx workflow.Context, summary string, activity func(context.Context, In) (Out, error), in In) Out {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	for {
+		if out, err := do(ctx, ledgerPolicy(summary), activity, in); err == nil {
+			return out
+		}
+	}
+}

@@ -33,6 +33,7 @@ type bank struct {
 	file    string           // the ledger's
 	now     func() time.Time // the running execution's skipped time
 	timeout time.Duration
+	keys    int // of orders so far
 }
 
 func newBank(t *testing.T) *bank {
@@ -86,8 +87,9 @@ func (b *bank) process() *activities.Processing {
 // execution is one run of the payment workflow in a worker process of its own.
 type execution struct {
 	*testsuite.TestWorkflowEnvironment
-	b  *bank
-	id domain.AgentTransactionID
+	b     *bank
+	id    domain.AgentTransactionID
+	input workflows.PaymentInput
 }
 
 func (b *bank) execution(id domain.AgentTransactionID) *execution {
@@ -100,16 +102,16 @@ func (b *bank) execution(id domain.AgentTransactionID) *execution {
 	env.RegisterActivity(b.process())
 	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
 	b.now = env.Now
-	return &execution{TestWorkflowEnvironment: env, b: b, id: id}
+	return &execution{TestWorkflowEnvironment: env, b: b, id: id, input: workflows.PaymentInput{
+		PaymentID: id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: b.timeout,
+	}}
 }
 
 // finish runs the workflow to its end. Whatever happened, what Temporal says and
 // what the ledger says must agree.
 func (e *execution) finish() storage.Payment {
 	e.b.t.Helper()
-	e.ExecuteWorkflow(workflows.Payment, workflows.PaymentInput{
-		PaymentID: e.id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: e.b.timeout,
-	})
+	e.ExecuteWorkflow(workflows.Payment, e.input)
 	require.True(e.b.t, e.IsWorkflowCompleted())
 	require.NoError(e.b.t, e.GetWorkflowError())
 	var result workflows.PaymentResult

@@ -21,9 +21,16 @@ const (
 	ProcessingQueue = "processing" // later attempts; its rate limit holds across workers
 )
 
-// payerDeadline is how long a payer may think between check and pay; the
-// processing centre's receipts (expireDate) are rarely valid longer.
-const payerDeadline = 24 * time.Hour
+// Deadlines. All but the last travel in the payment's input; these stand in for
+// what the input of an older payment does not say.
+const (
+	// payerDeadline is how long a payer may think between check and pay; the
+	// processing centre's receipts (expireDate) are rarely valid longer.
+	payerDeadline = 24 * time.Hour
+	// confirmDeadline is how long a first operator's resolve waits for a second
+	// one: a working day, whatever the shift.
+	confirmDeadline = 24 * time.Hour
+)
 
 // The two steps of a payment. On the wire an attempt is its activity's name.
 var (
@@ -38,20 +45,21 @@ var (
 // at all (refused, cancelled, expired), or a named person decided; the ledger
 // says the same. It returns an error only from a bug.
 func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
-	p, err := begin(in)
+	p, err := begin(ctx, in)
 	if err != nil {
 		return PaymentResult{}, err
 	}
 
-	p.until(ctx, check) // leaves the ledger in refused, awaiting_payer or paying, or the run cancelled
-	if p.state == domain.StateAwaitingPayer {
-		p.payerChooses(ctx)
+	p.until(ctx, check) // leaves the ledger in refused, awaiting_payer, paying or cancelled, or the run cancelled
+	for p.asksPayer() && ctx.Err() == nil {
+		if p.payerChooses(ctx) {
+			p.commitChoice(ctx)
+		} else if ctx.Err() == nil {
+			p.end(ctx, activities.EndInput{State: domain.StateExpired, UnlessPaid: true, UnlessChosen: true})
+		}
 	}
-	switch {
-	case ctx.Err() != nil: // Cancel from Temporal's UI
-		p.endUnlessPaid(ctx, domain.StateCancelled)
-	case p.state == domain.StateAwaitingPayer:
-		p.endUnlessPaid(ctx, domain.StateExpired)
+	if ctx.Err() != nil { // Cancel from Temporal's UI
+		p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true})
 	}
 	if p.closed() {
 		return p.result(ctx), nil
@@ -62,5 +70,5 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 	p.flagCancel(ctx, paying)
 	p.until(paying, pay)
 	p.recordAnswer(paying) // if the attempt that brought it could not
-	return p.result(ctx), nil
+	return p.result(paying), nil
 }

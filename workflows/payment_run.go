@@ -18,6 +18,12 @@ type PaymentInput struct {
 	ServiceID      string                    `json:"serviceId"`
 	Ladder         domain.Ladder             `json:"ladder"`         // copied at acceptance
 	PartnerTimeout time.Duration             `json:"partnerTimeout"` // of one call
+	// PayerDeadline is how long the payer may decide; 0 is 24 h.
+	PayerDeadline time.Duration `json:"payerDeadline,omitempty"`
+	// Since is when the payment was accepted, or its payer chose, and RaiseAfter
+	// the age from there at which a person is asked to look; 0 never asks.
+	Since      time.Time     `json:"since,omitzero"`
+	RaiseAfter time.Duration `json:"raiseAfter,omitempty"`
 }
 
 // PaymentResult is how a payment ended.
@@ -40,6 +46,7 @@ type payment struct {
 	step     int           // of the last order given; counts up for ever, across runs
 	waits    int           // scheduled waits so far, across runs
 	waited   time.Duration // what the last scheduled wait took
+	pauses   int           // in a row, of the attempt that is due
 	attempts int
 	state    domain.State
 	paySent  bool
@@ -48,42 +55,55 @@ type payment struct {
 	nextAt   time.Time
 	behind   bool // an earlier execution had moved the payment on: attempts now are recovery
 	last     activities.AttemptResult
+
+	people
 }
 
-// begin checks the input: intervals that do not grow are a bug that must not
-// reach the partner.
-func begin(in PaymentInput) (*payment, error) {
+// begin checks the input, because intervals that do not grow are a bug that must
+// not reach the partner, and listens.
+func begin(ctx workflow.Context, in PaymentInput) (*payment, error) {
 	if err := in.Ladder.Check(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError("payment "+in.PaymentID.String(), "BadInput", err)
 	}
-	return &payment{in: in, state: domain.StateAccepted}, nil
+	p := &payment{in: in, state: domain.StateAccepted}
+	p.since = in.Since
+	if err := p.listen(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *payment) closed() bool { return p.state.Terminal() }
 
 // until makes attempts of one step, with the same bytes, until an answer ends
-// it, the ledger says that the payment has moved past it, or the context ends.
-// The waits between attempts grow for ever.
+// it, the ledger says that the payment has moved past it, a person ends the
+// payment, or the context ends. The waits between attempts grow for ever.
 func (p *payment) until(ctx workflow.Context, s step) {
-	cause := domain.CauseScheduled
+	cause, first := domain.CauseScheduled, true
 	if p.behind {
 		cause = domain.CauseRecovery
 	}
-	for first := true; !p.closed(); first = false {
+	for !p.closed() && ctx.Err() == nil {
+		if p.known && (p.interrupted() || p.standing().Stopped()) { // before the attempt that is due
+			if cause = p.wait(ctx, s, turn{cause: cause}); cause == "" {
+				return
+			}
+		}
 		p.attempt(ctx, s, cause, first)
+		p.answerAsked(ctx, s)
 		switch {
 		case ctx.Err() != nil, p.last.Behind && p.past(s):
 			return
 		case p.last.Behind:
-			cause = domain.CauseRecovery
+			cause, first = domain.CauseRecovery, false
 			continue
 		case p.last.Verdict.Final():
 			return
 		}
-		if p.wait(ctx, s); ctx.Err() != nil {
+		first = first && p.last.NotSent != ""
+		if cause = p.wait(ctx, s, p.due(cause)); cause == "" {
 			return
 		}
-		cause = domain.CauseScheduled
 	}
 }
 
@@ -98,14 +118,19 @@ func (p *payment) past(s step) bool {
 // known. Either way the next wait and the same bytes follow.
 //
 // The first attempt of a step is a local activity, but not a pay that a run makes
-// while taking over from another.
+// while taking over from another, nor one that this worker's limit held back: that
+// one joins the queue whose limit holds across workers.
 func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, first bool) {
 	p.step++
 	in := activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step, Cause: cause, Waits: p.waits, NextWait: p.rung()}
 	if cause == domain.CauseScheduled && !first {
 		in.Waited = p.waited
 	}
-	local := first && (cause == domain.CauseScheduled || s.name == check.name)
+	local := first && (cause == domain.CauseScheduled || s.name == check.name) && p.last.NotSent != activities.RefusedByLimit
+	in.First = local
+	if s.name == check.name {
+		in.PayerDeadline = p.in.PayerDeadline
+	}
 	summary := fmt.Sprintf("%s · attempt %d of this payment · %s", s.name, p.attempts+1, cause)
 	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: local, summary: summary}
 	got, err := attempt(ctx, policy, s.attempt, in)
@@ -114,11 +139,15 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 		got = activities.AttemptResult{Verdict: domain.Verdict{Means: domain.Repeat}, Failure: "not_reported"}
 	}
 	p.learn(got)
+	if got.NotSent != "" {
+		p.step-- // the same attempt is ordered again
+	}
 }
 
 // learn takes over what an attempt found.
 func (p *payment) learn(got activities.AttemptResult) {
 	p.last = got
+	p.known = p.known || got.State != "" || got.NotSent != ""
 	p.step = max(p.step, got.Step)
 	p.attempts = max(p.attempts, got.Attempts)
 	p.paySent = p.paySent || got.PaySent
@@ -133,47 +162,11 @@ func (p *payment) learn(got activities.AttemptResult) {
 	}
 	if got.Behind {
 		p.behind, p.waits = true, max(p.waits, got.Waits)
+		p.takeOver(got.Standing)
 	}
-}
-
-// rung is the next scheduled wait: the ladder's, and longer than the last one
-// really took.
-func (p *payment) rung() time.Duration {
-	return max(p.in.Ladder.Wait(p.waits+1), p.waited+time.Millisecond)
-}
-
-// timerGrain is how late Temporal fires a timer that was not delayed by an
-// outage. A wait that came out longer by so much raises the next one, so that
-// short waits grow too; an hour's outage does not.
-const timerGrain = 2 * time.Second
-
-// wait sleeps the next rung of the ladder. A cancelled context ends it early.
-func (p *payment) wait(ctx workflow.Context, s step) {
-	rung, began := p.rung(), workflow.Now(ctx)
-	p.waits++
-	p.nextAt = began.Add(rung)
-	p.show(ctx)
-	timer := workflow.NewTimerWithOptions(ctx, rung, workflow.TimerOptions{
-		Summary: fmt.Sprintf("%s · attempt %d · %s · next at %s UTC", s.name, p.attempts, p.lastAnswer(), p.nextAt.UTC().Format(time.TimeOnly)),
-	})
-	_ = timer.Get(ctx, nil) // only a cancel, which the caller reads from ctx
-	p.nextAt = time.Time{}
-	p.waited = min(workflow.Now(ctx).Sub(began), rung+timerGrain)
-}
-
-// payerChooses waits for the payer until the deadline. Nothing is sent meanwhile.
-func (p *payment) payerChooses(ctx workflow.Context) {
-	p.show(ctx)
-	timer := workflow.NewTimerWithOptions(ctx, payerDeadline, workflow.TimerOptions{
-		Summary: fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, workflow.Now(ctx).Add(payerDeadline).UTC().Format(time.DateTime)),
-	})
-	_ = timer.Get(ctx, nil) // only a cancel, which the caller reads from ctx
-}
-
-// endUnlessPaid writes a terminal state, unless the ledger says that a pay was
-// sent: then the payment is paying, whatever was ordered, and goes on there.
-func (p *payment) endUnlessPaid(ctx workflow.Context, state domain.State) {
-	p.end(ctx, activities.EndInput{State: state, UnlessPaid: true})
+	if got.PayerUntil != nil {
+		p.payerUntil = *got.PayerUntil
+	}
 }
 
 // recordAnswer writes a final answer that its attempt could not record, because
@@ -192,13 +185,14 @@ func (p *payment) recordAnswer(ctx workflow.Context) {
 	})
 }
 
-// end orders a terminal state until the ledger has one, or has a pay that forbids
-// the order. It runs to its end even when the run was cancelled.
+// end orders a terminal state until the ledger has one, or has a pay or a choice
+// that forbids the order: then the payment goes on from there, whatever was
+// ordered. It runs to its end even when the run was cancelled.
 func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	in.PaymentID = p.in.PaymentID
-	for !p.closed() && !(in.UnlessPaid && p.paySent) {
+	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) {
 		p.step++
 		in.Step = p.step
 		now, err := do(ctx, ledgerPolicy("end as "+string(in.State)), ledger.EndPayment, in)
@@ -211,6 +205,7 @@ func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 		if now.Code != nil {
 			p.code = now.Code
 		}
+		p.takeOver(now.Standing)
 	}
 }
 
@@ -219,15 +214,21 @@ func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 func (p *payment) flagCancel(ctx, paying workflow.Context) {
 	workflow.Go(paying, func(paying workflow.Context) {
 		ctx.Done().Receive(paying, nil)
-		p.reason = domain.ReasonCancelledRun
-		in := activities.FlagInput{PaymentID: p.in.PaymentID, Reason: p.reason}
-		_, _ = do(paying, ledgerPolicy("a Cancel came after pay was sent"), ledger.FlagPayment, in) // retried for ever
-		p.show(paying)
+		p.raise(paying, domain.ReasonCancelledRun)
 	})
 }
 
-// result shows the end and returns it.
+// raise asks a person to look, in the ledger and in Temporal.
+func (p *payment) raise(ctx workflow.Context, reason domain.OperatorReason) {
+	p.reason = reason
+	in := activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason}
+	_, _ = do(ctx, ledgerPolicy("needs an operator: "+string(reason)), ledger.FlagPayment, in) // retried for ever
+	p.show(ctx)
+}
+
+// result answers whoever still waits, shows the end and returns it.
 func (p *payment) result(ctx workflow.Context) PaymentResult {
+	p.dismiss(ctx)
 	p.reason = ""
 	p.show(ctx)
 	return PaymentResult{State: p.state, Code: p.code, Attempts: p.attempts}

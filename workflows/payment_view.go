@@ -46,6 +46,14 @@ func (p *payment) show(ctx workflow.Context) {
 		workflow.GetLogger(ctx).Error("search attributes not written", "process", p.in.PaymentID.WorkflowID(), "error", err)
 	}
 	details := fmt.Sprintf("%s after %d attempts · %s%s", p.state, p.attempts, p.lastAnswer(), next)
+	switch {
+	case p.proposed != "":
+		details += fmt.Sprintf(" · %s proposed, waits for a second operator until %s UTC", p.proposed, p.proposedUntil.UTC().Format(time.DateTime))
+	case p.held:
+		details += " · held by an operator"
+	case p.last.NotSent != "":
+		details += " · paused: the processing centre does not answer"
+	}
 	if p.reason != "" {
 		details += " · needs an operator: " + string(p.reason)
 	}

@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -10,6 +11,22 @@ import (
 
 	"tolem/domain"
 )
+
+// PaymentTerms are the settings that every payment carries with it.
+type PaymentTerms struct {
+	PartnerTimeout time.Duration // of one call to a partner
+	PayerDeadline  time.Duration // how long the payer may decide between check and pay
+	RaiseAfter     time.Duration // the age at which a person is asked to look; nothing ends a payment for it
+}
+
+// Input is what a payment's workflow is started with. Its age counts from since:
+// when it was accepted, or its payer chose.
+func (t PaymentTerms) Input(id domain.AgentTransactionID, serviceID string, ladder domain.Ladder, since time.Time) PaymentInput {
+	return PaymentInput{
+		PaymentID: id, ServiceID: serviceID, Ladder: ladder, PartnerTimeout: t.PartnerTimeout,
+		PayerDeadline: t.PayerDeadline, Since: since.UTC(), RaiseAfter: t.RaiseAfter,
+	}
+}
 
 // StartPayment starts the workflow of a payment that the ledger holds. A running
 // one is left alone and returned. One that failed, was terminated or cancelled

@@ -1,0 +1,41 @@
+package activities
+
+import (
+	"time"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// Standing is what people decided about a payment, as the ledger has it: a
+// workflow that takes over learns it from here.
+type Standing struct {
+	Held          bool                  `json:"held,omitempty"`
+	Proposed      domain.State          `json:"proposed,omitempty"`
+	ProposedBy    int64                 `json:"proposedBy,omitempty"` // the order, not a person
+	ProposedUntil *time.Time            `json:"proposedUntil,omitempty"`
+	Reason        domain.OperatorReason `json:"reason,omitempty"`
+	Chosen        bool                  `json:"chosen,omitempty"` // a choice of the payer is recorded
+	PayerUntil    *time.Time            `json:"payerUntil,omitempty"`
+}
+
+func standingOf(p storage.Payment) Standing {
+	s := Standing{
+		Held: p.Held, Proposed: p.Proposed, Reason: p.OperatorReason, Chosen: p.ChoiceSHA256 != "",
+		ProposedUntil: instant(p.ProposedUntil), PayerUntil: instant(p.PayerUntil),
+	}
+	if p.ProposedAction != nil {
+		s.ProposedBy = *p.ProposedAction
+	}
+	if !p.NeedsOperator {
+		s.Reason = ""
+	}
+	return s
+}
+
+func instant(t *storage.Timestamp) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return &t.Time
+}

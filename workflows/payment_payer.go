@@ -1,0 +1,82 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
+	"tolem/domain"
+)
+
+// ChoiceResult answers the news of a choice with where it led.
+type ChoiceResult struct {
+	State domain.State `json:"state"`
+}
+
+// listenToPayer opens the door for the news that a choice is recorded. The choice
+// itself is in the ledger.
+func (p *payment) listenToPayer(ctx workflow.Context) error {
+	return workflow.SetUpdateHandlerWithOptions(ctx, ChooseUpdate,
+		func(ctx workflow.Context) (ChoiceResult, error) {
+			before := p.looks
+			p.nudge = activities.CauseChoice
+			err := workflow.Await(ctx, func() bool { return p.looks > before || p.paySent || p.closed() })
+			return ChoiceResult{State: p.state}, err // a Cancel of the run ends the wait: nothing was paid
+		},
+		workflow.UpdateHandlerOptions{
+			Description: "the payer's choice is recorded in the ledger",
+			Validator: func() error {
+				if p.known && !p.asksPayer() {
+					return Refused{State: p.state}.asError()
+				}
+				return nil
+			},
+		})
+}
+
+// asksPayer says that the payment waits for its payer: nothing is sent.
+func (p *payment) asksPayer() bool {
+	return p.state == domain.StateAwaitingPayer && !p.paySent
+}
+
+// payerChooses waits for the payer until the deadline, and says whether the
+// ledger is worth a look. Nothing is sent meanwhile; a person may cancel.
+func (p *payment) payerChooses(ctx workflow.Context) bool {
+	if p.payerUntil.IsZero() {
+		p.payerUntil = workflow.Now(ctx).Add(payerDeadline)
+	}
+	for {
+		p.hear(ctx)
+		nudged := p.nudge != ""
+		p.nudge = ""
+		switch now := workflow.Now(ctx); {
+		case p.closed(), ctx.Err() != nil:
+			return false
+		case p.chosen, nudged:
+			return true
+		case reached(p.payerUntil, now):
+			return false
+		}
+		p.show(ctx)
+		p.sleepUntil(ctx, p.payerUntil, fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, p.payerUntil.UTC().Format(time.DateTime)))
+	}
+}
+
+// commitChoice takes the recorded choice into the ledger's intent to pay; without
+// a recorded choice the payment goes on waiting.
+func (p *payment) commitChoice(ctx workflow.Context) {
+	p.step++
+	got, err := do(ctx, ledgerPolicy("commit the payer's choice"), processing.CommitChoice,
+		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
+	switch {
+	case err != nil: // the run was cancelled meanwhile; the policy retries everything else
+	case got.State == domain.StateAwaitingPayer:
+		p.step, p.chosen = max(p.step, got.Step), got.Chosen
+	default:
+		p.learn(got)
+		p.since = workflow.Now(ctx)
+	}
+	p.looks++
+}

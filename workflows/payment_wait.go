@@ -1,0 +1,167 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
+	"tolem/domain"
+)
+
+// timerGrain is how late Temporal fires a timer that was not delayed by an
+// outage. A wait that came out longer by so much raises the next one, so that
+// short waits grow too; an hour's outage does not.
+const timerGrain = 2 * time.Second
+
+// rung is the next scheduled wait: the ladder's, and longer than the last one
+// really took.
+func (p *payment) rung() time.Duration {
+	return max(p.in.Ladder.Wait(p.waits+1), p.waited+time.Millisecond)
+}
+
+// longestPause bounds a pause while the processing centre is down, so that a
+// payment goes on soon after it is back; and pauses grow up to it, so that a day's
+// outage does not fill the workflow's history.
+const longestPause = 5 * time.Minute
+
+// pause is how long an attempt that was held back waits for the next try. It is no
+// scheduled wait. One that this worker's own limit held back joins the queue at once.
+func (p *payment) pause() time.Duration {
+	if p.last.NotSent == activities.RefusedByLimit {
+		return 0
+	}
+	p.pauses++
+	return max(p.last.RetryAfter, min(p.last.RetryAfter<<min(p.pauses-1, 8), longestPause))
+}
+
+// turn is the attempt that is due next.
+type turn struct {
+	cause domain.Cause  // of the attempt, unless a person or the balance comes first
+	after time.Duration // from now
+	rung  bool          // a scheduled wait of the ladder
+}
+
+// due is the turn after an attempt that ended nothing: the next rung, or the same
+// attempt again if it was not made.
+func (p *payment) due(cause domain.Cause) turn {
+	if p.last.NotSent != "" {
+		return turn{cause: cause, after: p.pause()}
+	}
+	p.pauses = 0
+	return turn{cause: domain.CauseScheduled, after: p.rung(), rung: true}
+}
+
+// wait returns when the next attempt of a step is due, and why: the turn's own
+// cause, or that of a person's order, or of the agent's balance. "" means that
+// none is due: the payment ended, or the context. While a person holds the
+// payment nothing is due.
+//
+// Only a rung of the ladder that ran its whole length counts; one that was cut
+// short is waited again from its beginning after the attempt that cut it.
+func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause) {
+	began := workflow.Now(ctx)
+	due := began.Add(t.after)
+	if t.rung {
+		p.waits++
+		defer func() {
+			if cause != t.cause {
+				p.waits--
+				return
+			}
+			p.waited = min(workflow.Now(ctx).Sub(began), t.after+timerGrain)
+		}()
+	} else if t.cause == domain.CauseScheduled {
+		defer func() { p.waited += min(workflow.Now(ctx).Sub(began), t.after+timerGrain) }() // so that the next interval grows past a pause
+	}
+	defer func() { p.nextAt = time.Time{} }()
+	for {
+		if asked := p.hear(ctx); asked {
+			return p.causeOf(s, t)
+		}
+		stopped, rose := p.standing().Stopped(), p.balanceRose()
+		switch now := workflow.Now(ctx); {
+		case p.closed(), ctx.Err() != nil:
+			return ""
+		case reached(p.lapsesAt(), now):
+			p.lapse(ctx)
+			p.freed = !p.held
+			continue
+		case reached(p.oldAt(), now):
+			p.raise(ctx, domain.ReasonTooOld)
+			continue
+		case stopped:
+		case rose:
+			return domain.CauseBalance
+		case !now.Before(due):
+			return t.cause
+		}
+		p.nextAt = time.Time{}
+		if !stopped {
+			p.nextAt = due
+		}
+		p.sleep(ctx, s)
+	}
+}
+
+// causeOf is the cause of an attempt that a person asked for; one that is due by
+// itself keeps its own.
+func (p *payment) causeOf(s step, t turn) domain.Cause {
+	if t.after == 0 && !t.rung && t.cause != "" {
+		return t.cause
+	}
+	return domain.CauseOperator
+}
+
+// sleep ends when something may have changed: the next attempt is due, a deadline
+// has come, somebody spoke, or the context ended.
+func (p *payment) sleep(ctx workflow.Context, s step) {
+	p.show(ctx)
+	wake := earliest(p.nextAt, p.lapsesAt(), p.oldAt())
+	if wake.IsZero() {
+		_ = workflow.Await(ctx, p.interrupted) // only a cancel, which the caller reads from ctx
+		return
+	}
+	p.sleepUntil(ctx, wake, p.sleepSummary(s))
+}
+
+// sleepUntil ends at the instant, when somebody speaks, or with the context. A
+// timer of its own, and cancelled: AwaitWithTimeout would leave its timer running.
+func (p *payment) sleepUntil(ctx workflow.Context, wake time.Time, summary string) {
+	timers, stop := workflow.WithCancel(ctx)
+	defer stop()
+	timer := workflow.NewTimerWithOptions(timers, wake.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: summary})
+	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || p.interrupted() }) // only a cancel, which the caller reads from ctx
+}
+
+func (p *payment) sleepSummary(s step) string {
+	switch {
+	case p.nextAt.IsZero():
+		return "held by an operator"
+	case p.last.NotSent != "":
+		return fmt.Sprintf("%s · paused, the processing centre does not answer · next at %s UTC", s.name, p.nextAt.UTC().Format(time.TimeOnly))
+	}
+	return fmt.Sprintf("%s · attempt %d · %s · next at %s UTC", s.name, p.attempts, p.lastAnswer(), p.nextAt.UTC().Format(time.TimeOnly))
+}
+
+// oldAt is when a person is asked to look because the payment is old; zero when
+// never, or when somebody was asked already.
+func (p *payment) oldAt() time.Time {
+	if p.in.RaiseAfter == 0 || p.since.IsZero() || p.reason != "" {
+		return time.Time{}
+	}
+	return p.since.Add(p.in.RaiseAfter)
+}
+
+// earliest is the first of the instants that are set; zero when none is.
+func earliest(instants ...time.Time) (first time.Time) {
+	for _, at := range instants {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }

@@ -1,0 +1,52 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"tolem/domain"
+)
+
+// ChooseUpdate tells a payment's workflow that its payer's choice is recorded.
+const ChooseUpdate = "choose"
+
+// Refused is an order that the workflow turned away at the door.
+type Refused struct {
+	Refusal domain.Refusal `json:"refusal,omitempty"`
+	State   domain.State   `json:"state"`
+}
+
+// refusedType names Refused among the errors of an update, on the wire.
+const refusedType = "Refused"
+
+func (r Refused) asError() error {
+	return temporal.NewApplicationError(string(r.Refusal)+" in state "+string(r.State), refusedType, r)
+}
+
+// RefusedOrder reads the error of an order: ok when the workflow turned it away.
+func RefusedOrder(err error) (r Refused, ok bool) {
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) || application.Type() != refusedType {
+		return Refused{}, false
+	}
+	return r, application.Details(&r) == nil
+}
+
+// Order sends a person's order to a payment's workflow and waits for what it did.
+// The same updateID again waits for the same answer. The error is Temporal's, or
+// one that RefusedOrder reads.
+func Order(ctx context.Context, c client.Client, id domain.AgentTransactionID, action domain.Action, updateID string, in OrderInput) (OrderResult, error) {
+	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: string(action), Args: []any{in},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return OrderResult{}, err
+	}
+	var result OrderResult
+	err = handle.Get(ctx, &result)
+	return result, err
+}
