@@ -36,9 +36,18 @@ type paymentView struct {
 	StatusDate           string                    `json:"statusDate,omitempty"`
 	Attempts             int                       `json:"attempts"`
 	NextAttemptAt        *time.Time                `json:"nextAttemptAt,omitempty"`
+	Held                 bool                      `json:"held,omitempty"`   // by a person: nothing is sent
+	Paused               bool                      `json:"paused,omitempty"` // the partner is down: attempts wait
+	Proposed             *proposalView             `json:"proposed,omitempty"`
 	CreatedAt            time.Time                 `json:"createdAt"`
 	UpdatedAt            time.Time                 `json:"updatedAt"`
 	checkView
+}
+
+// proposalView is a first operator's resolve that waits for a second one.
+type proposalView struct {
+	Outcome domain.State `json:"outcome"`
+	Until   time.Time    `json:"until"`
 }
 
 // checkView is what check answered for the payer to see or choose from. Its
@@ -60,11 +69,14 @@ func summary(p storage.Payment) paymentView {
 		ServiceID: p.ServiceID, Account: p.Account, AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, Extras: p.Extras,
 		AutoPay: p.AutoPay, AgentTransactionDate: p.AgentTransactionDate, Asks: p.AsksPayer,
 		ResultCode: p.ResultCode, ResultMessage: p.ResultMessage,
-		TransactionDate: p.TransactionDate, StatusDate: p.StatusDate, Attempts: p.Attempts,
+		Held: p.Held, Paused: p.Paused, TransactionDate: p.TransactionDate, StatusDate: p.StatusDate, Attempts: p.Attempts,
 		CreatedAt: p.CreatedAt.Time, UpdatedAt: p.UpdatedAt.Time,
 	}
 	if p.TransactionID != nil {
 		v.TransactionID = strconv.FormatInt(*p.TransactionID, 10)
+	}
+	if p.Proposed != "" && p.ProposedUntil != nil {
+		v.Proposed = &proposalView{p.Proposed, p.ProposedUntil.Time}
 	}
 	if p.NextAttemptAt != nil {
 		v.NextAttemptAt = &p.NextAttemptAt.Time

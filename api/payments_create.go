@@ -178,9 +178,7 @@ func (s *Server) start(ctx context.Context, p storage.Payment) client.WorkflowRu
 	s.starts.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 		defer cancel()
-		run, err := workflows.StartPayment(ctx, s.temporal, workflows.PaymentInput{
-			PaymentID: p.ID, ServiceID: p.ServiceID, Ladder: p.Ladder(), PartnerTimeout: s.partnerTimeout,
-		})
+		run, err := workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.CreatedAt.Time))
 		if err != nil {
 			slog.WarnContext(ctx, "payment is accepted and not started yet; the sweep starts it", "process", p.ID.WorkflowID(), "error", err)
 		}

@@ -16,7 +16,7 @@ import (
 
 // paymentParameters are those of GET /v1/payments.
 var paymentParameters = []string{
-	"state", "serviceId", "resultCode", "needs_operator", "olderThan", "createdAfter", "createdBefore", "limit", "cursor",
+	"state", "serviceId", "resultCode", "needs_operator", "held", "paused", "olderThan", "createdAfter", "createdBefore", "limit", "cursor",
 }
 
 // A page's length.
@@ -103,12 +103,15 @@ func paymentFilter(given url.Values, now time.Time) (f storage.PaymentFilter, er
 		code := domain.Code(n)
 		f.ResultCode = &code
 	}
-	if given.Has("needs_operator") {
-		raised := given.Get("needs_operator") == "true"
-		if !raised && given.Get("needs_operator") != "false" {
-			return f, badParameter("needs_operator", ruleFormat, "must be true or false")
+	for name, into := range map[string]**bool{"needs_operator": &f.NeedsOperator, "held": &f.Held, "paused": &f.Paused} {
+		if !given.Has(name) {
+			continue
 		}
-		f.NeedsOperator = &raised
+		yes := given.Get(name) == "true"
+		if !yes && given.Get(name) != "false" {
+			return f, badParameter(name, ruleFormat, "must be true or false")
+		}
+		*into = &yes
 	}
 	if f.CreatedAfter, err = instant(given, "createdAfter"); err != nil {
 		return f, err
@@ -199,18 +202,25 @@ func pageLength(given url.Values) (int, error) {
 	return limit, nil
 }
 
+// pageAfter reads limit and the cursor of a list that goes by row ids.
+func pageAfter(given url.Values) (limit int, after int64, err error) {
+	if limit, err = pageLength(given); err != nil {
+		return 0, 0, err
+	}
+	if given.Has("cursor") {
+		if after, err = strconv.ParseInt(given.Get("cursor"), 10, 64); err != nil || after < 1 {
+			return 0, 0, storage.ErrCursor
+		}
+	}
+	return limit, after, nil
+}
+
 // listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
 func (s *Server) listAttempts(c echo.Context) error {
 	given := parameters(c)
-	limit, err := pageLength(given)
+	limit, after, err := pageAfter(given)
 	if err != nil {
 		return err
-	}
-	after := int64(0)
-	if given.Has("cursor") {
-		if after, err = strconv.ParseInt(given.Get("cursor"), 10, 64); err != nil || after < 1 {
-			return storage.ErrCursor
-		}
 	}
 	payment, err := s.visiblePayment(c)
 	if err != nil {

@@ -36,6 +36,8 @@ const (
 	ledgerUnavailable    problemCode = "ledger_unavailable"
 	catalogueUnavailable problemCode = "catalogue_unavailable"
 	partnerTimeout       problemCode = "partner_timeout"
+	temporalUnavailable  problemCode = "temporal_unavailable"
+	tooManyMatched       problemCode = "too_many_matched"
 )
 
 // retrySoon is the Retry-After, in seconds, of what usually passes by itself.
@@ -67,6 +69,15 @@ var problems = map[problemCode]problemRow{
 	ledgerUnavailable:    {http.StatusServiceUnavailable, "The ledger does not answer", retrySoon},
 	catalogueUnavailable: {http.StatusServiceUnavailable, "The catalogue of services is not known", retrySoon},
 	partnerTimeout:       {http.StatusGatewayTimeout, "The processing centre did not answer in time", retrySoon},
+	temporalUnavailable:  {http.StatusServiceUnavailable, "The payment's process does not answer", retrySoon},
+	tooManyMatched:       {http.StatusUnprocessableEntity, "The filter matches too many payments", 0},
+}
+
+// Every refusal of an order is a problem of its own name.
+func init() {
+	for why := range refusals {
+		problems[problemCode(why)] = problemRow{http.StatusConflict, "The payment does not take this order now", 0}
+	}
 }
 
 // fieldError is what is wrong with one field. It states the rule and never
@@ -108,7 +119,7 @@ func badParameter(name, code, rule string) *problem {
 // fromLedger reads an error of the ledger: its own words are kept, everything
 // else means that it does not answer.
 func fromLedger(err error) error {
-	for _, known := range []error{storage.ErrNotFound, storage.ErrIDTaken, storage.ErrKeyReused, storage.ErrCursor} {
+	for _, known := range []error{storage.ErrNotFound, storage.ErrIDTaken, storage.ErrKeyReused, storage.ErrCursor, storage.ErrTooMany} {
 		if errors.Is(err, known) {
 			return err
 		}
@@ -133,6 +144,8 @@ func problemOf(err error) *problem {
 		return &problem{code: idTaken, detail: "choose another agentTransactionId, or leave it out"}
 	case errors.Is(err, storage.ErrKeyReused):
 		return &problem{code: idempotencyKeyReused, detail: "use a new Idempotency-Key for a new payment"}
+	case errors.Is(err, storage.ErrTooMany):
+		return &problem{code: tooManyMatched, detail: fmt.Sprintf("one order takes at most %d payments and nothing was done; narrow the filter", bulkMost)}
 	case errors.Is(err, storage.ErrCursor):
 		return badParameter("cursor", ruleFormat, "must be the next of an earlier page")
 	case errors.As(err, &tooLarge):

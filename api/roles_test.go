@@ -11,6 +11,8 @@ func TestRolesAndRoutes(t *testing.T) {
 	id := b.status(b.pay(simple, nil), http.StatusAccepted).payment(t).ID
 	everybody := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	creators := map[string]int{secretAgent: 400, secretViewer: 403, secretOp: 403, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
+	operators := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 400, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
+	watchers := map[string]int{secretAgent: 403, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	open := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 200, secretK2: 200, "nobody": 200, "": 200}
 	for _, r := range []struct {
 		method, path, body string
@@ -20,6 +22,13 @@ func TestRolesAndRoutes(t *testing.T) {
 		{"GET", "/v1/payments", "", everybody},
 		{"GET", "/v1/payments/" + id, "", everybody},
 		{"GET", "/v1/payments/" + id + "/attempts", "", everybody},
+		{"GET", "/v1/payments/" + id + "/actions", "", watchers},
+		{"POST", "/v1/payments/" + id + "/retry", "{}", operators},
+		{"POST", "/v1/payments/" + id + "/hold", "{}", operators},
+		{"POST", "/v1/payments/" + id + "/release", "{}", operators},
+		{"POST", "/v1/payments/" + id + "/cancel", "{}", operators},
+		{"POST", "/v1/payments/" + id + "/resolve", "{}", operators},
+		{"POST", "/v1/payments/actions", "{}", operators},
 		{"GET", "/v1/services", "", everybody},
 		{"GET", "/v1/services/P1011", "", everybody},
 		{"GET", "/v1/balance", "", everybody},
@@ -41,7 +50,7 @@ func TestRolesAndRoutes(t *testing.T) {
 			if (want == 401) != strings.HasPrefix(challenge, "Bearer") {
 				t.Errorf("%s %s with %q: WWW-Authenticate %q beside %d", r.method, r.path, token, challenge, want)
 			}
-			if want == 403 && !strings.Contains(a.problem(t).Detail, "agent") {
+			if want == 403 && !strings.Contains(a.problem(t).Detail, "agent") && !strings.Contains(a.problem(t).Detail, "operator") {
 				t.Errorf("403 does not name the role: %s", a.body)
 			}
 		}

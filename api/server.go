@@ -16,6 +16,7 @@ import (
 	"tolem/domain"
 	"tolem/partners/processing"
 	"tolem/storage"
+	"tolem/workflows"
 )
 
 // Limits of the HTTP server, each with its reason.
@@ -47,6 +48,8 @@ type Options struct {
 	// PartnerTimeout bounds one call to the centre; payments carry it to the
 	// workflow, look-ups here keep to it.
 	PartnerTimeout time.Duration
+	PayerDeadline  time.Duration        // how long a payer may decide; 0 is 24 h
+	RaiseAfter     time.Duration        // the age at which an open payment needs an operator; 0 is never
 	Location       *time.Location       // of agentTransactionDate
 	Registry       *prometheus.Registry // served at /metrics; nil makes one
 }
@@ -59,6 +62,7 @@ type Server struct {
 	tokens         Tokens
 	ladder         domain.Ladder
 	partnerTimeout time.Duration
+	terms          workflows.PaymentTerms
 	location       *time.Location
 
 	catalogue catalogue
@@ -92,6 +96,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
+		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
@@ -173,6 +178,13 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/payments", everybody, paymentParameters, s.listPayments},
 		{http.MethodGet, "/v1/payments/:id", everybody, nil, s.getPayment},
 		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.listAttempts},
+		{http.MethodGet, "/v1/payments/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listOrders},
+		{http.MethodPost, "/v1/payments/:id/retry", []role{roleOperator}, nil, s.orderPayment(domain.ActionRetry)},
+		{http.MethodPost, "/v1/payments/:id/hold", []role{roleOperator}, nil, s.orderPayment(domain.ActionHold)},
+		{http.MethodPost, "/v1/payments/:id/release", []role{roleOperator}, nil, s.orderPayment(domain.ActionRelease)},
+		{http.MethodPost, "/v1/payments/:id/cancel", []role{roleOperator}, nil, s.orderPayment(domain.ActionCancel)},
+		{http.MethodPost, "/v1/payments/:id/resolve", []role{roleOperator}, nil, s.orderPayment(domain.ActionResolve)},
+		{http.MethodPost, "/v1/payments/actions", []role{roleOperator}, nil, s.orderMany},
 		{http.MethodGet, "/v1/services", everybody, nil, s.listServices},
 		{http.MethodGet, "/v1/services/:serviceId", everybody, nil, s.getService},
 		{http.MethodGet, "/v1/balance", everybody, nil, s.getBalance},

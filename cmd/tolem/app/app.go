@@ -86,7 +86,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if parts.API {
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
-			PartnerTimeout: c.PartnerTimeout, Location: c.Location, Registry: registry,
+			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry,
 		})
 	}
 	return r, err
@@ -95,12 +95,11 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.Client, metrics *activities.Metrics) error {
 	o := workers.Options{
 		Temporal: r.temporal, Namespace: namespace(c.Temporal),
-		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics},
-		Ledger:     &activities.Ledger{Ledger: r.ledger},
-		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, Start: func(ctx context.Context, p storage.OpenPayment) error {
-			_, err := workflows.StartPayment(ctx, r.temporal, workflows.PaymentInput{
-				PaymentID: p.ID, ServiceID: p.ServiceID, Ladder: p.Ladder(), PartnerTimeout: c.PartnerTimeout,
-			})
+		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics,
+			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
+		Ledger: &activities.Ledger{Ledger: r.ledger},
+		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: func(ctx context.Context, p storage.OpenPayment) error {
+			_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
 			return err
 		}},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,

@@ -13,6 +13,7 @@ import (
 
 	"tolem/api"
 	"tolem/domain"
+	"tolem/workflows"
 )
 
 // Config is everything that differs between one Tolem and another.
@@ -26,6 +27,9 @@ type Config struct {
 	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
 	PartnerTimeout  time.Duration  // PARTNER_TIMEOUT: one call to a partner
 	Location        *time.Location // TIMEZONE
+	PayerDeadline   time.Duration  // PAYER_DEADLINE: how long a payer may decide between check and pay
+	AgeWarn         time.Duration  // AGE_WARN: open payments older than this are counted and logged
+	AgeRaise        time.Duration  // AGE_RAISE: open payments older than this need an operator
 	// SweepOlderThan is how long a payment may be without a workflow before the
 	// sweep starts it; 0 is a minute.
 	SweepOlderThan time.Duration
@@ -41,6 +45,9 @@ const (
 	defaultRetryFactor    = "2"
 	defaultPartnerTimeout = "30s"
 	defaultTimezone       = "Asia/Almaty"
+	defaultPayerDeadline  = "24h"
+	defaultAgeWarn        = "15m"
+	defaultAgeRaise       = "4h"
 )
 
 // ErrConfig is wrapped by every error of Read; its text lists all that is wrong.
@@ -76,17 +83,33 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 		c.Ladder, err = domain.NewLadder(initial, get("RETRY_FACTOR", defaultRetryFactor))
 		note("RETRY_INITIAL and RETRY_FACTOR", err)
 	}
-	c.PartnerTimeout, err = time.ParseDuration(get("PARTNER_TIMEOUT", defaultPartnerTimeout))
-	if err == nil && (c.PartnerTimeout < 100*time.Millisecond || c.PartnerTimeout > 10*time.Minute) {
-		err = errors.New("want 100ms to 10m")
+	for _, d := range []struct {
+		name, otherwise string
+		least, most     time.Duration
+		into            *time.Duration
+	}{
+		{"PARTNER_TIMEOUT", defaultPartnerTimeout, 100 * time.Millisecond, 10 * time.Minute, &c.PartnerTimeout},
+		{"PAYER_DEADLINE", defaultPayerDeadline, time.Second, 30 * 24 * time.Hour, &c.PayerDeadline},
+		{"AGE_WARN", defaultAgeWarn, time.Second, 365 * 24 * time.Hour, &c.AgeWarn},
+		{"AGE_RAISE", defaultAgeRaise, time.Second, 365 * 24 * time.Hour, &c.AgeRaise},
+	} {
+		*d.into, err = time.ParseDuration(get(d.name, d.otherwise))
+		if err == nil && (*d.into < d.least || *d.into > d.most) {
+			err = fmt.Errorf("want %s to %s", d.least, d.most)
+		}
+		note(d.name, err)
 	}
-	note("PARTNER_TIMEOUT", err)
 	c.Location, err = time.LoadLocation(get("TIMEZONE", defaultTimezone))
 	note("TIMEZONE", err)
 	if len(wrong) > 0 {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, errors.Join(wrong...))
 	}
 	return c, nil
+}
+
+// terms are what every payment carries with it.
+func (c Config) terms() workflows.PaymentTerms {
+	return workflows.PaymentTerms{PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise}
 }
 
 // TemporalFromEnv is what Temporal's own environment configuration says

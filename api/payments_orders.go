@@ -1,0 +1,296 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.temporal.io/api/serviceerror"
+
+	"tolem/domain"
+	"tolem/storage"
+	"tolem/workflows"
+)
+
+// orderMargin is what an order needs beside the one attempt that it may make: its
+// turn in the queue that later attempts share, and two ledger writes.
+const orderMargin = 20 * time.Second
+
+// Limits of what a person writes to an order, in characters.
+const (
+	maxReason   = 500
+	maxEvidence = 2000 // a letter's reference, or a register's row
+)
+
+// orderRequest is the body of an order for one payment.
+type orderRequest struct {
+	PaymentID domain.AgentTransactionID `json:"paymentId"`
+	Action    domain.Action             `json:"action"`
+	Reason    string                    `json:"reason"`
+	Outcome   domain.State              `json:"outcome"`  // of resolve
+	Evidence  string                    `json:"evidence"` // of resolve
+}
+
+// outcomes are what resolve may say.
+var outcomes = map[string]domain.State{"succeeded": domain.StateResolvedSucceeded, "refused": domain.StateResolvedRefused}
+
+// orderPayment answers POST /v1/payments/{id}/{action}: a person's order for an
+// open payment.
+//
+// The order is in the ledger, with who, why and when, before anybody acts on it.
+// 200 and 202 say what it really did; a 409 that it did nothing, or only made an
+// attempt, and why. After 503 the same request with the same Idempotency-Key is
+// safe: it takes effect once.
+func (s *Server) orderPayment(action domain.Action) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		key, err := idempotencyKey(c.Request().Header)
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set(headerIdempotencyKey, key)
+		body, err := readBody(c)
+		if err != nil {
+			return err
+		}
+		request, wrong := decodeOrder(body, action)
+		if err := wrong.problem(); err != nil {
+			return err
+		}
+		payment, err := s.visiblePayment(c)
+		if err != nil {
+			return err
+		}
+		request.PaymentID = payment.ID
+		placed, err := s.place(c.Request().Context(), request.order(callerOf(c).name, key, time.Now()))
+		if err != nil {
+			return err
+		}
+		if placed.Effect != "" {
+			c.Response().Header().Set("Idempotent-Replay", "true")
+		} else if err := s.carryOut(c.Request().Context(), placed); err != nil {
+			return err
+		}
+		return s.answerOrder(c, placed)
+	}
+}
+
+// decodeOrder reads {reason} and, for resolve, {outcome, evidence}.
+func decodeOrder(body []byte, action domain.Action) (orderRequest, fieldErrors) {
+	r := orderRequest{Action: action}
+	fields := map[string]reader{
+		"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &r.Reason) },
+	}
+	if action == domain.ActionResolve {
+		fields["outcome"] = func(raw json.RawMessage) *complaint { return outcome(raw, &r.Outcome) }
+		fields["evidence"] = func(raw json.RawMessage) *complaint { return text(raw, maxEvidence, &r.Evidence) }
+	}
+	wrong := decodeObject(body, fields)
+	if len(wrong) == 1 && wrong[0].Field == "" {
+		return r, wrong // nothing could be read
+	}
+	require := func(field string, given bool, rule string) {
+		if !given && !wrong.has(field) {
+			wrong.add(field, ruleRequired, rule)
+		}
+	}
+	require("reason", r.Reason != "", "is required: why, for whoever reads the journal")
+	if action == domain.ActionResolve {
+		require("outcome", r.Outcome != "", "is required: succeeded or refused")
+		require("evidence", r.Evidence != "", "is required: the partner's letter or register row")
+	}
+	return r, wrong
+}
+
+func outcome(raw json.RawMessage, into *domain.State) *complaint {
+	var word string
+	if err := json.Unmarshal(raw, &word); err != nil {
+		return &complaint{ruleType, "must be a string"}
+	}
+	state, known := outcomes[word]
+	if !known {
+		return &complaint{ruleFormat, "must be succeeded or refused"}
+	}
+	*into = state
+	return nil
+}
+
+// order is the row that the ledger keeps.
+func (r orderRequest) order(who, key string, at time.Time) storage.Order {
+	return storage.Order{
+		PaymentID: r.PaymentID, Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
+		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
+	}
+}
+
+// digestOf is the SHA-256 by which a repetition is known, of a request's values.
+func digestOf(kind string, request any) string {
+	canonical, err := json.Marshal(request)
+	if err != nil {
+		panic("a request of texts and numbers is JSON: " + err.Error())
+	}
+	sum := sha256.Sum256(append([]byte(kind+"\n"), canonical...))
+	return hex.EncodeToString(sum[:])
+}
+
+// place commits the order; whoever hangs up meanwhile has placed it.
+func (s *Server) place(ctx context.Context, o storage.Order) (storage.Order, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptLimit)
+	defer cancel()
+	placed, err := s.ledger.PlaceOrder(ctx, o)
+	if err != nil {
+		return storage.Order{}, fromLedger(err)
+	}
+	return placed, nil
+}
+
+// carryOut hands a placed order to the payment's workflow and waits for what it
+// did. nil means that the order has an effect.
+func (s *Server) carryOut(ctx context.Context, o storage.Order) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.partnerTimeout+orderMargin)
+	defer cancel()
+	result, err := s.send(ctx, o)
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		// No workflow: the payment has ended, or Temporal lost its memory. The sweep
+		// would start it within a minute or two; somebody waits, so it is started now.
+		if err = s.startAgain(ctx, o.PaymentID); err == nil {
+			result, err = s.send(ctx, o)
+		}
+	}
+	if refused, ok := workflows.RefusedOrder(err); ok {
+		return refusal(refused.Refusal, refused.State, false)
+	}
+	var known *problem
+	switch {
+	case errors.As(err, &known):
+		return err
+	case err != nil:
+		slog.WarnContext(ctx, "order not answered by its workflow", "process", o.PaymentID.WorkflowID(), "order", o.ID, "error", err)
+		return &problem{code: temporalUnavailable, cause: err,
+			detail: "the order is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
+	case result.Refusal != "":
+		return refusal(result.Refusal, result.State, result.Effect == domain.EffectAttempted)
+	}
+	return nil
+}
+
+func (s *Server) send(ctx context.Context, o storage.Order) (workflows.OrderResult, error) {
+	return workflows.Order(ctx, s.temporal, o.PaymentID, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.OrderInput{OrderID: o.ID, Outcome: o.Outcome})
+}
+
+// startAgain starts the workflow of an open payment that has none.
+func (s *Server) startAgain(ctx context.Context, id domain.AgentTransactionID) error {
+	p, err := s.ledger.Payment(ctx, id)
+	switch {
+	case err != nil:
+		return fromLedger(err)
+	case p.State.Terminal():
+		return refusal(domain.RefusalEnded, p.State, false)
+	}
+	_, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.CreatedAt.Time))
+	return err
+}
+
+// refusals are what each refusal says, after the payment's state.
+var refusals = map[domain.Refusal]string{
+	domain.RefusalEnded:          "nothing leaves a final state",
+	domain.RefusalAwaitsPayer:    "nothing is sent while the payer decides; cancel ends it",
+	domain.RefusalHeld:           "it is held: release it first",
+	domain.RefusalNotHeld:        "it is not held",
+	domain.RefusalPaySent:        "a pay was sent and the money may have moved, so it cannot be cancelled",
+	domain.RefusalNeverPaid:      "no pay was ever sent, so there is nothing to resolve; cancel ends it",
+	domain.RefusalNoOperator:     "it does not need an operator",
+	domain.RefusalInProgress:     "the processing centre's last word is that it works on the payment (code 1 or 153), so it cannot be resolved as refused",
+	domain.RefusalOtherOutcome:   "another operator proposed another outcome; release drops the proposal",
+	domain.RefusalSecondOperator: "you proposed this outcome; a second operator has to confirm it",
+}
+
+// refusal is the problem of an order that was not taken.
+func refusal(why domain.Refusal, state domain.State, attempted bool) error {
+	detail := fmt.Sprintf("the payment is %s: %s", state, refusals[why])
+	if attempted {
+		detail = fmt.Sprintf("one more attempt was made and the payment is %s: %s", state, refusals[why])
+	}
+	return &problem{code: problemCode(why), detail: detail}
+}
+
+// orderView is a person's order as the API shows it.
+type orderView struct {
+	ID          string        `json:"id"`
+	Action      domain.Action `json:"action"`
+	Outcome     domain.State  `json:"outcome,omitempty"`
+	By          string        `json:"by"` // the token's name
+	Reason      string        `json:"reason"`
+	Evidence    string        `json:"evidence,omitempty"`
+	RequestedAt time.Time     `json:"requestedAt"`
+	Effect      domain.Effect `json:"effect,omitempty"` // none: it did nothing
+	DoneAt      *time.Time    `json:"doneAt,omitempty"`
+}
+
+func orderOf(o storage.Order) orderView {
+	v := orderView{
+		ID: strconv.FormatInt(o.ID, 10), Action: o.Action, Outcome: o.Outcome, By: o.Caller, Reason: o.Reason,
+		Evidence: o.Evidence, RequestedAt: o.RequestedAt.Time, Effect: o.Effect,
+	}
+	if o.DoneAt != nil {
+		v.DoneAt = &o.DoneAt.Time
+	}
+	return v
+}
+
+// answerOrder answers with the payment as the ledger has it, and the order.
+func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), ledgerLimit)
+	defer cancel()
+	payment, err := s.ledger.Payment(ctx, placed.PaymentID)
+	if err == nil {
+		placed, err = s.ledger.PlaceOrder(ctx, placed) // reads it, with its effect
+	}
+	if err != nil {
+		return fromLedger(err)
+	}
+	status := http.StatusOK
+	if placed.Effect == domain.EffectProposed && !payment.State.Terminal() {
+		status = http.StatusAccepted // a second operator has to confirm
+	}
+	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
+		paymentView
+		Order orderView `json:"order"`
+	}{whole(payment), orderOf(placed)})
+}
+
+// listOrders answers GET /v1/payments/{id}/actions: what people ordered, in order.
+func (s *Server) listOrders(c echo.Context) error {
+	given := parameters(c)
+	limit, after, err := pageAfter(given)
+	if err != nil {
+		return err
+	}
+	payment, err := s.visiblePayment(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	orders, err := s.ledger.Orders(ctx, payment.ID, after, limit+1)
+	if err != nil {
+		return fromLedger(err)
+	}
+	answer := page[orderView]{Items: make([]orderView, 0, len(orders))}
+	for i, o := range orders {
+		if i == limit {
+			answer.Next = strconv.FormatInt(orders[limit-1].ID, 10)
+			break
+		}
+		answer.Items = append(answer.Items, orderOf(o))
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+}
