@@ -81,6 +81,7 @@ type books struct {
 	order    []int64 // ids of payments in the order of their first request
 	effects  map[int64]int
 	balance  tenThousandths
+	notify   string // at this balance the agent is told; "" = not answered
 	moved    Tiyn
 	issued   int64 // last transactionId given out
 
@@ -98,12 +99,13 @@ type books struct {
 const (
 	firstTransaction int64          = 100_000_780_000_000
 	overdraft        tenThousandths = 0
+	firstNotify                     = "0.0000"
 	openingBalance   tenThousandths = 1_000_000_000_0000
 )
 
 func newBooks() books {
 	return books{
-		payments: map[int64]Payment{}, effects: map[int64]int{}, balance: openingBalance, issued: firstTransaction,
+		payments: map[int64]Payment{}, effects: map[int64]int{}, balance: openingBalance, notify: firstNotify, issued: firstTransaction,
 		byID: map[int64][]int{}, seen: map[target]int{},
 		scripts: map[target][]*progress{}, targets: map[int]target{}, storms: map[string]Storm{},
 	}
@@ -137,6 +139,9 @@ func (b *books) apply(r record) {
 	}
 	if r.Balance != nil {
 		b.balance = *r.Balance
+	}
+	if r.Notification != nil {
+		b.notify = *r.Notification
 	}
 	b.direct(r)
 }

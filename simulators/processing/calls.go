@@ -49,7 +49,7 @@ type agent struct {
 	AgentName    string      `json:"agentName"`
 	Balance      json.Number `json:"balance"`
 	Overdraft    json.Number `json:"overdraft"`
-	Notification json.Number `json:"notification"`
+	Notification json.Number `json:"notification,omitempty"` // «обязательный: нет»
 	Currency     string      `json:"currency"`
 }
 
@@ -123,7 +123,7 @@ func (b *books) ask(w work, r *reply) *refusal {
 	case callBalance:
 		r.ResultMessage, r.Agent = "Успешно", &agent{
 			AgentID: 4, AgentName: "Наименование Агента", Balance: json.Number(b.balance.String()),
-			Overdraft: json.Number(overdraft.String()), Notification: "0.0000", Currency: "KZT",
+			Overdraft: json.Number(overdraft.String()), Notification: json.Number(b.notify), Currency: "KZT",
 		}
 		return o.only()
 	}

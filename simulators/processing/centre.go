@@ -154,6 +154,16 @@ func (c *Centre) SetBalance(balance int64) error {
 	return c.change(record{Balance: &b})
 }
 
+// SetNotification sets at which balance the agent is told, in ten-thousandths of
+// a tenge; nil leaves it out of the answer, as the document allows.
+func (c *Centre) SetNotification(balance *int64) error {
+	notify := ""
+	if balance != nil {
+		notify = tenThousandths(*balance).String()
+	}
+	return c.change(record{Notification: &notify})
+}
+
 // Balance is the agent's balance in ten-thousandths of a tenge.
 func (c *Centre) Balance() int64 {
 	c.mu.Lock()

@@ -22,6 +22,7 @@ type record struct {
 	Answered *answered `json:"answered,omitempty"`
 
 	Balance      *tenThousandths `json:"balance,omitempty"`
+	Notification *string         `json:"notification,omitempty"` // "" takes it out of the answer
 	Script       *Script         `json:"script,omitempty"`
 	Storm        *Storm          `json:"storm,omitempty"`
 	ClearScripts bool            `json:"clearScripts,omitempty"`

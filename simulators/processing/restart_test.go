@@ -22,6 +22,9 @@ func TestRestartKeepsBooksAndScripts(t *testing.T) {
 	if err := s.SetBalance(1000_0000); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SetNotification(nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Storm(processing.Storm{Call: "check", ResetBefore: 1, Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +64,16 @@ func TestRestartKeepsBooksAndScripts(t *testing.T) {
 	}
 	if s.Balance() != 400_0000 {
 		t.Errorf("balance %d", s.Balance())
+	}
+	if text := s.call("balance", ""); strings.Contains(text, "notification") {
+		t.Errorf("the notification came back: %s", text)
+	}
+	notify := int64(500_5000)
+	if err := s.SetNotification(&notify); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.call("balance", ""); !strings.Contains(text, `"notification":500.5000,`) {
+		t.Errorf("no notification: %s", text)
 	}
 }
 
