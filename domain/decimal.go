@@ -2,6 +2,7 @@ package domain
 
 import (
 	"bytes"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,28 @@ func (d *Decimal) UnmarshalJSON(b []byte) error {
 		if err := json.Unmarshal(b, &text); err != nil {
 			return fmt.Errorf("%w: broken string", ErrDecimal)
 		}
+	}
+	parsed, err := ParseDecimal(text)
+	if err != nil {
+		return err
+	}
+	*d = parsed
+	return nil
+}
+
+// Value stores the text.
+func (d Decimal) Value() (driver.Value, error) { return d.String(), nil }
+
+// Scan reads text that ParseDecimal accepts.
+func (d *Decimal) Scan(src any) error {
+	var text string
+	switch v := src.(type) {
+	case string:
+		text = v
+	case []byte:
+		text = string(v)
+	default:
+		return fmt.Errorf("%w: the ledger holds a %T, not text", ErrDecimal, src)
 	}
 	parsed, err := ParseDecimal(text)
 	if err != nil {

@@ -136,6 +136,31 @@ func TestDecimal(t *testing.T) {
 	}
 }
 
+func TestDecimalIsStoredAsText(t *testing.T) {
+	for _, text := range []string{"0", "-0.5000", "90071992547409.9301", strings.Repeat("9", 40)} {
+		d, err := ParseDecimal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := d.Value()
+		if err != nil || stored != text {
+			t.Errorf("%q is stored as %v: %v", text, stored, err)
+		}
+		for _, delivered := range []any{text, []byte(text)} {
+			var back Decimal
+			if err := back.Scan(delivered); err != nil || back != d {
+				t.Errorf("%T %q: %s %v", delivered, text, back, err)
+			}
+		}
+	}
+	for _, foreign := range []any{nil, 1.5, int64(1), "1e2", ""} {
+		var d Decimal
+		if err := d.Scan(foreign); !errors.Is(err, ErrDecimal) || d != (Decimal{}) {
+			t.Errorf("%T %v: %s %v", foreign, foreign, d, err)
+		}
+	}
+}
+
 // By value, not by text: the balance 10.0000 is not below 9.9.
 func TestDecimalCmp(t *testing.T) {
 	rising := []string{"-10", "-9.9000", "-0.0001", "0", "0.0000000001", "9.9", "10.0000", "509455.9000", strings.Repeat("9", 40)}
