@@ -17,6 +17,7 @@ type Metrics struct {
 	breakers *prometheus.GaugeVec
 	refusals *prometheus.CounterVec
 	aged     *prometheus.GaugeVec
+	balances balanceMetrics
 }
 
 // partnerProcessing is the processing centre in the partner label.
@@ -44,6 +45,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		aged: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tolem_open_payments_old", Help: "Open payments older than the limit, those that wait for their payer left out.",
 		}, []string{"limit"}),
+		balances: newBalanceMetrics(registry),
 	}
 	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged)
 	return m

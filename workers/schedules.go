@@ -31,6 +31,8 @@ func (o Options) schedules() []schedule {
 	return []schedule{
 		{workflows.SweepSchedule, workflows.SweepWorkflow, "start open payments that have no running workflow",
 			min(older, time.Minute), activities.SweepInput{OlderThan: older}},
+		{workflows.BalanceSchedule, workflows.BalanceWorkflow, "read the agent's balance; when it rose, retry payments that wait for funds",
+			time.Minute, activities.BalanceInput{}},
 	}
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Processing *activities.Processing
 	Ledger     *activities.Ledger
 	Sweep      *activities.Sweep
+	Balance    *activities.Balance
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
 	// SweepOlderThan is how long an accepted payment may be without a workflow
@@ -63,7 +64,8 @@ func New(o Options) *Workers {
 	})
 	main.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
 	main.RegisterWorkflowWithOptions(workflows.Sweep, workflow.RegisterOptions{Name: workflows.SweepWorkflow})
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep} {
+	main.RegisterWorkflowWithOptions(workflows.Balance, workflow.RegisterOptions{Name: workflows.BalanceWorkflow})
+	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance} {
 		main.RegisterActivity(a)
 	}
 

@@ -19,6 +19,8 @@ import (
 func TestWire(t *testing.T) {
 	code := domain.CodeAgentLacksFunds
 	verdict := domain.Verdict{Means: domain.Repeat, OperatorReason: domain.ReasonLateRefusal}
+	balance, err := domain.ParseDecimal("509455.9000")
+	require.NoError(t, err)
 	for _, c := range []struct {
 		value any
 		want  string
@@ -40,6 +42,11 @@ func TestWire(t *testing.T) {
 		{activities.FlagInput{PaymentID: 12, Reason: domain.ReasonCancelledRun}, `{"paymentId":"12","reason":"cancelled_run"}`},
 		{activities.SweepInput{OlderThan: time.Minute}, `{"olderThan":60000000000}`},
 		{activities.SweepResult{Open: 1, Started: 2, Failed: 3}, `{"open":1,"started":2,"failed":3}`},
+		{activities.BalanceInput{}, `{}`},
+		{activities.BalanceResult{Balance: &balance, Failure: "timeout", Rose: true, Nudged: 1, Missing: 2, Failed: 3},
+			`{"balance":509455.9000,"failure":"timeout","rose":true,"nudged":1,"missing":2,"failed":3}`},
+		{activities.BalanceResult{}, `{}`},
+		{activities.Nudge{Cause: domain.CauseBalance}, `{"cause":"balance"}`},
 	} {
 		got, err := json.Marshal(c.value)
 		require.NoError(t, err)
@@ -51,6 +58,7 @@ func TestWire(t *testing.T) {
 
 	require.Equal(t, []string{"Payment", "Sweep", "sweep", "tolem", "processing"},
 		[]string{workflows.PaymentWorkflow, workflows.SweepWorkflow, workflows.SweepSchedule, workflows.MainQueue, workflows.ProcessingQueue})
+	require.Equal(t, []string{"Balance", "balance", "nudge"}, []string{workflows.BalanceWorkflow, workflows.BalanceSchedule, activities.NudgeSignal})
 	require.Equal(t, "payment/12", domain.AgentTransactionID(12).WorkflowID())
 	var names []string
 	for _, key := range workflows.SearchAttributes() {
@@ -59,6 +67,7 @@ func TestWire(t *testing.T) {
 	require.Equal(t, []string{"TolemState Keyword", "ResultCode Keyword", "ServiceId Keyword", "Attempts Int", "NextAttemptAt Datetime", "NeedsOperator Bool"}, names)
 	for activity, methods := range map[any][]string{
 		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
+		&activities.Balance{}: {"Watch"},
 	} {
 		for _, m := range methods {
 			_, ok := reflect.TypeOf(activity).MethodByName(m)

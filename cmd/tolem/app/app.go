@@ -102,6 +102,7 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 			_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
 			return err
 		}},
+		Balance:        &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
 	}
 	if err := workers.Prepare(ctx, o); err != nil {

@@ -1,0 +1,126 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// balanceLevel is what a balance means for payments; the worst is the highest.
+type balanceLevel int
+
+const (
+	levelFine         balanceLevel = iota
+	levelNotification              // "при достижении которого будет отправлено уведомление сотруднику Агента"
+	levelOverdraft                 // "при достижении которого прием платежей будет отключен автоматически"
+)
+
+// levelOf applies the document's words: to reach is to be at it or under it.
+func levelOf(r storage.BalanceReading) balanceLevel {
+	switch {
+	case r.Balance.Cmp(r.Overdraft) <= 0:
+		return levelOverdraft
+	case r.Notification != nil && r.Balance.Cmp(*r.Notification) <= 0:
+		return levelNotification
+	}
+	return levelFine
+}
+
+// reportCrossing logs one line when the level changed, and none while it lasts:
+// the reading that made the history's row speaks. A worker that dies between the
+// two leaves the line out; the gauges say it all the same.
+func reportCrossing(ctx context.Context, record storage.BalanceRecord) {
+	if !record.Changed {
+		return
+	}
+	before, now := levelFine, levelOf(record.Now.BalanceReading)
+	if record.Before != nil {
+		before = levelOf(record.Before.BalanceReading)
+	}
+	if now == before {
+		return
+	}
+	level, message := slog.LevelInfo, "the agent's balance has recovered"
+	switch now {
+	case levelOverdraft:
+		level, message = slog.LevelError, "the agent's balance is at or under overdraft: the processing centre switches payments off until it is topped up"
+	case levelNotification:
+		level, message = slog.LevelWarn, "the agent's balance is at or under notification: top it up before payments are switched off"
+	}
+	notification := "none"
+	if n := record.Now.Notification; n != nil {
+		notification = n.String()
+	}
+	slog.Log(ctx, level, message, "agent_id", record.Now.AgentID, "balance", record.Now.Balance.String(),
+		"overdraft", record.Now.Overdraft.String(), "notification", notification, "currency", record.Now.Currency)
+}
+
+// balanceMetrics show the account to monitoring, in tenge. A worker that has not
+// read it yet shows nothing, rather than a balance of 0. Only one worker reads it
+// each minute, and the others show their own last reading: take the values
+// beside the newest read_timestamp.
+type balanceMetrics struct {
+	balance, overdraft, notification, low, readAt *prometheus.GaugeVec
+	unread                                        prometheus.Counter
+}
+
+func newBalanceMetrics(registry prometheus.Registerer) balanceMetrics {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		registry.MustRegister(g)
+		return g
+	}
+	m := balanceMetrics{
+		balance:      gauge("tolem_agent_balance", "The agent's balance at the processing centre, in tenge, when this process last read it."),
+		overdraft:    gauge("tolem_agent_overdraft", "At this balance the processing centre switches payments off, in tenge."),
+		notification: gauge("tolem_agent_notification", "At this balance the agent is told, in tenge; absent when the processing centre names none."),
+		low:          gauge("tolem_agent_balance_low", "1 when the balance is at or under the level's amount, else 0.", "level"),
+		readAt:       gauge("tolem_agent_balance_read_timestamp_seconds", "When this process last read the balance; Unix time."),
+		unread: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tolem_agent_balance_failures_total", Help: "Questions for the balance that brought none.",
+		}),
+	}
+	registry.MustRegister(m.unread)
+	return m
+}
+
+func (m *Metrics) balanceRead(r storage.BalanceReading, at time.Time) {
+	if m == nil {
+		return
+	}
+	m.balances.balance.WithLabelValues().Set(tenge(r.Balance))
+	m.balances.overdraft.WithLabelValues().Set(tenge(r.Overdraft))
+	m.balances.notification.Reset()
+	if r.Notification != nil {
+		m.balances.notification.WithLabelValues().Set(tenge(*r.Notification))
+	}
+	m.balances.low.WithLabelValues("overdraft").Set(truth(r.Balance.Cmp(r.Overdraft) <= 0))
+	m.balances.low.WithLabelValues("notification").Set(truth(r.Notification != nil && r.Balance.Cmp(*r.Notification) <= 0))
+	m.balances.readAt.WithLabelValues().Set(float64(at.Unix()))
+}
+
+func (m *Metrics) balanceUnread() {
+	if m != nil {
+		m.balances.unread.Inc()
+	}
+}
+
+// tenge is for Prometheus, which knows nothing but floats; nothing is decided by
+// it.
+func tenge(d domain.Decimal) float64 {
+	f, _ := strconv.ParseFloat(d.String(), 64) // a Decimal's text is a number of at most 40 characters
+	return f
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
