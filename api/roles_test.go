@@ -32,6 +32,7 @@ func TestRolesAndRoutes(t *testing.T) {
 		{"GET", "/v1/services", "", everybody},
 		{"GET", "/v1/services/P1011", "", everybody},
 		{"GET", "/v1/balance", "", everybody},
+		{"GET", "/v1/balance/history", "", watchers},
 		{"POST", "/v1/operators/lookup", `{"phone":"` + phone + `"}`, everybody},
 		{"GET", "/livez", "", open},
 		{"GET", "/readyz", "", open},
@@ -50,7 +51,7 @@ func TestRolesAndRoutes(t *testing.T) {
 			if (want == 401) != strings.HasPrefix(challenge, "Bearer") {
 				t.Errorf("%s %s with %q: WWW-Authenticate %q beside %d", r.method, r.path, token, challenge, want)
 			}
-			if want == 403 && !strings.Contains(a.problem(t).Detail, "agent") && !strings.Contains(a.problem(t).Detail, "operator") {
+			if want == 403 && !strings.Contains(a.problem(t).Detail, "role agent") && !strings.Contains(a.problem(t).Detail, "role viewer") && !strings.Contains(a.problem(t).Detail, "role operator") {
 				t.Errorf("403 does not name the role: %s", a.body)
 			}
 		}

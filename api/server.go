@@ -188,6 +188,7 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/services", everybody, nil, s.listServices},
 		{http.MethodGet, "/v1/services/:serviceId", everybody, nil, s.getService},
 		{http.MethodGet, "/v1/balance", everybody, nil, s.getBalance},
+		{http.MethodGet, "/v1/balance/history", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listBalances},
 		{http.MethodPost, "/v1/operators/lookup", everybody, nil, s.lookupOperator},
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},
