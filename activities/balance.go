@@ -55,7 +55,7 @@ type BalanceResult struct {
 	Failed  int             `json:"failed,omitempty"`  // payments whose workflow takes no signal: their ladder goes on
 }
 
-// Watch asks for the balance, keeps it in the history, shows it to monitoring and,
+// WatchBalance asks for the balance, keeps it in the history, shows it to monitoring and,
 // when it rose, tells the payments that wait for funds to look again at once.
 //
 // Idempotent: an equal balance changes nothing, and a rise is told until every
@@ -63,7 +63,7 @@ type BalanceResult struct {
 // told twice looks once more. No answer from the centre is a result, counted and
 // logged, and tells nobody anything: an unfinished rise waits for the next
 // answer. It fails when the ledger or Temporal does.
-func (b *Balance) Watch(ctx context.Context, _ BalanceInput) (BalanceResult, error) {
+func (b *Balance) WatchBalance(ctx context.Context, _ BalanceInput) (BalanceResult, error) {
 	reading, err := b.ask(ctx)
 	switch {
 	case ctx.Err() != nil:

@@ -133,13 +133,13 @@ func (l *Ledger) BalanceWoken(ctx context.Context, id int64) error {
 }
 
 // WaitingForFunds reads up to limit payments that were last answered 220 (agent
-// lacks funds) and go on repeating, with an id above after, in the order of their
+// lacks funds) and go on repeating, unless a person holds them, with an id above after, in the order of their
 // ids. State and code stand in the text, not in parameters: so written, both
 // databases see that the index payments_waiting_for_funds holds all of them.
 func (l *Ledger) WaitingForFunds(ctx context.Context, after domain.AgentTransactionID, limit int) ([]domain.AgentTransactionID, error) {
 	var ids []domain.AgentTransactionID
 	err := l.db.WithContext(ctx).Model(&Payment{}).
-		Where("state IN ('checking', 'paying') AND result_code = 220 AND id > ?", after).
+		Where("state IN ('checking', 'paying') AND result_code = 220 AND id > ? AND NOT held AND proposed = ''", after).
 		Order("id").Limit(limit).Pluck("id", &ids).Error
 	if err != nil {
 		return nil, fmt.Errorf("read payments that wait for funds: %w", err)

@@ -38,6 +38,6 @@ func Balance(ctx workflow.Context, in activities.BalanceInput) (out activities.B
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule comes again in a minute
 		Summary:     "read the agent's balance; when it rose, tell payments that wait for funds",
 	})
-	err = workflow.ExecuteActivity(ctx, balance.Watch, in).Get(ctx, &out)
+	err = workflow.ExecuteActivity(ctx, balance.WatchBalance, in).Get(ctx, &out)
 	return out, err
 }

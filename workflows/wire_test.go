@@ -67,7 +67,7 @@ func TestWire(t *testing.T) {
 	require.Equal(t, []string{"TolemState Keyword", "ResultCode Keyword", "ServiceId Keyword", "Attempts Int", "NextAttemptAt Datetime", "NeedsOperator Bool"}, names)
 	for activity, methods := range map[any][]string{
 		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
-		&activities.Balance{}: {"Watch"},
+		&activities.Balance{}: {"WatchBalance"},
 	} {
 		for _, m := range methods {
 			_, ok := reflect.TypeOf(activity).MethodByName(m)
