@@ -38,6 +38,8 @@ type service struct {
 	min, max      Tiyn
 	fixed         Tiyn // the fixedAmount display; 0 = the service has none
 	international bool
+	identity      bool // identityCard and fullName are required
+	orders        bool // the choice is among orders
 }
 
 // input makes a field that the payer fills in; the pattern is RE2.
@@ -63,7 +65,10 @@ func login() field {
 // its shape (P1011 is fixedPayment without a fixedAmount display), and one each
 // of what only its examples of answers show: displays without a fixed amount
 // (P1040), an international service (P1030), and a service without fixed
-// payment (P1050). Limits are invented; nothing on the wire tells them.
+// payment (P1050). Of what only its text speaks of there is one each, too: payers
+// who must identify themselves (P1060), extras that the agent fills in (P1070),
+// and the choice of an order (P0007). Limits are invented, as is who must be
+// identified: nothing on the wire tells them.
 var catalogue = []*service{
 	{
 		ServiceID: "P1011", Type: schemeSimple, Name: "Билайн Казахстан", Group: "Сотовая связь", FixedPayment: true, Country: "КАЗАХСТАН",
@@ -109,6 +114,23 @@ var catalogue = []*service{
 			{Name: "ev_email", Title: "Электронная почта", Regexp: `^.+@.+$`, match: regexp.MustCompile(`^.+@.+$`).MatchString},
 		},
 		min: 100, max: 5_000_000_00,
+	}, {
+		ServiceID: "P1060", Type: schemeSimple, Name: "Денежные переводы", Group: "Переводы", Country: "КЫРГЫЗСТАН",
+		Inputs: []field{input("account", "Номер кошелька", `^\d{10}$`)},
+		min:    100, max: 1_000_000_00, identity: true,
+	}, {
+		ServiceID: "P1070", Type: schemeSimple, Name: "Интернет-провайдер", Group: "Интернет", Country: "КАЗАХСТАН",
+		Inputs: []field{
+			input("account", "Номер договора", `^\d{10}$`),
+			input("ev_terminal", "Номер терминала", `^\d{1,8}$`),
+			input("ev_paymentType", "Тип платежа (1 - наличные, 2 - карта)", `^[12]$`),
+			{Name: "ev_order", Title: "Номер заказа", Regexp: `^[A-Z]{2}-\d{1,6}$`, match: regexp.MustCompile(`^[A-Z]{2}-\d{1,6}$`).MatchString},
+		},
+		min: 100, max: 5_000_000_00,
+	}, {
+		ServiceID: "P0007", Type: schemeChoice, Name: "Интернет-магазин", Group: "Заказы", Country: "КАЗАХСТАН",
+		Inputs: []field{input("account", "Номер телефона", `^\d{10}$`)},
+		min:    100, max: 5_000_000_00, orders: true,
 	},
 }
 

@@ -6,6 +6,7 @@ const (
 	codeOK             = 0
 	codeBadAccount     = 4
 	codeUnknownAccount = 5
+	codeForbidden      = 7
 	codeServiceClosed  = 155
 	codeBadRequest     = 202
 	codeDuplicate      = 215

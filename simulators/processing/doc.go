@@ -21,13 +21,15 @@
 //	     with exactly two decimals (200, 200.0 and "200.00" are wrong)
 //	155  unknown service
 //	4    account over 200 characters or not matching the service's regexp
-//	202  a required extra missing or not matching its regexp; amountFrom below
-//	     amountTo; amountFrom missing at pay of the simple scheme with extras
+//	202  a required extra missing or not matching its regexp; P1060 without
+//	     identityCard and fullName; amountFrom below amountTo; amountFrom missing
+//	     at pay of the simple scheme with extras
 //	241, 242  amountTo below or above the service's limits
 //	5    the account ends in 0000
 //	202  pay only: amountTo differs from fixedAmount; contractId not offered;
 //	     extraServices not of this receipt, not adding up to amountTo, outside
 //	     minSum and maxSum, or without a meter's lastCount
+//	7    pay only: the receipt has expired by agentTransactionDate
 //	202  another service or account than in this id's successful check
 //
 // extras names an input without "ev_" (ev_account1 is account1); unknown extras
@@ -48,12 +50,30 @@
 // answer is 220 and nothing moves until a repeat finds enough. Refusals
 // found while examining a first pay are remembered too, if its id is legible.
 //
+// # Services
+//
+// The document's P1011, P1012, P0005 and P0006, and what its examples or text
+// speak of besides: P1030 international, P1040 displays, P1050 a pattern that RE2
+// cannot compile and an optional extra, P1060 identityCard and fullName required,
+// P1070 the required extras terminal and paymentType and the optional order,
+// P0007 two orders to choose from with the contractIds "1/00-Ф" and "2/00-Ф".
+//
 // # Accounts with a meaning
 //
 // Ending in 0000: not found (5), in every service. P0006 (contracts): ending in
-// 1, one contract; otherwise the document's three. P0005 (receipts): ending in
-// 2, two receipts with minSum and maxSum and some parameters missing; otherwise
-// the document's receipt. operatorByPhone knows 705, 771, 776, 777 (P1011).
+// 1, one contract; otherwise the document's three. P0005 (receipts), ending in
+//
+//	2  two receipts with minSum and maxSum and some parameters missing
+//	3  a receipt that expired at the end of the month before the request's
+//	4  two receipts that both have 36, a meter: one takes 100.00 to 1000.00, the
+//	   other 2000.00 to 5000.00. A pay names no receipt: the amount says which
+//	   is meant, and 36 may come twice
+//	5  a receipt whose line 2 takes at most 500.00 of its paySum 925.2; the
+//	   meter's prevCount is 4870.00 (a lower lastCount is taken nevertheless:
+//	   meters begin again, and the document does not forbid it)
+//
+// and otherwise the document's receipt, valid to the end of the month after the
+// request's. operatorByPhone knows 705, 771, 776, 777 (P1011).
 //
 // # Scripts and faults
 //

@@ -80,16 +80,17 @@ func (o object) text(name string) (string, *refusal) {
 	return *s, nil
 }
 
-// optionalText reads a string of at most 200 characters, if it is there.
-func (o object) optionalText(name string) *refusal {
+// optionalText reads a string of at most 200 characters, "" if the name is not
+// there.
+func (o object) optionalText(name string) (string, *refusal) {
 	if _, there := o[name]; !there {
-		return nil
+		return "", nil
 	}
 	s, no := o.text(name)
 	if no == nil && utf8.RuneCountInString(s) > maxText {
-		return bad(name + ": длиннее 200 знаков")
+		return "", bad(name + ": длиннее 200 знаков")
 	}
-	return no
+	return s, no
 }
 
 // amount reads an amount, 0 and false if the name is not there.

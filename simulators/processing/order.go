@@ -26,6 +26,8 @@ type order struct {
 	extras   map[string]string
 	items    []orderItem
 	hasItems bool
+
+	identified bool // identityCard and fullName came
 }
 
 // orderItem is one of extraServices.
@@ -93,10 +95,8 @@ func (q *order) readFields(call string, o object) (no *refusal) {
 	if no = q.readAmounts(call, o); no != nil {
 		return no
 	}
-	for _, name := range []string{"identityCard", "fullName"} {
-		if no = o.optionalText(name); no != nil {
-			return no
-		}
+	if no = q.readIdentity(o); no != nil {
+		return no
 	}
 	if q.extras, no = o.texts("extras"); no != nil {
 		return no
@@ -124,6 +124,17 @@ func (q *order) readAmounts(call string, o object) (no *refusal) {
 		q.from = q.to
 	}
 	return nil
+}
+
+// readIdentity: who pays is known when both fields say something.
+func (q *order) readIdentity(o object) *refusal {
+	card, no := o.optionalText("identityCard")
+	if no != nil {
+		return no
+	}
+	name, no := o.optionalText("fullName")
+	q.identified = strings.TrimSpace(card) != "" && strings.TrimSpace(name) != ""
+	return no
 }
 
 func (q *order) readItems(o object) *refusal {
@@ -174,6 +185,9 @@ func (q *order) examine(call string) *refusal {
 		if (in.Required && !there) || (there && !in.match(value)) {
 			return bad("extras: " + name + ": нет поля или неверный формат")
 		}
+	}
+	if s.identity && !q.identified {
+		return bad("identityCard, fullName: нужны для этого сервиса")
 	}
 	if q.hasFrom && q.from < q.to {
 		return bad("amountFrom меньше amountTo")
@@ -228,27 +242,20 @@ var meterReading = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,3})?$`)
 
 // examineItems: «общая сумма платежа по всем оплачиваемым услугам из квитанции
 // должна быть равна сумме платежа», each line at most once, inside its limits,
-// with a meter's reading.
+// with a meter's reading, and not of a receipt that expired («дата до которой
+// необходимо оплатить квитанцию»).
 func (q *order) examineItems(receipts []invoice) *refusal {
-	lines := map[string]subService{}
-	for _, r := range receipts {
-		for _, s := range r.Services {
-			lines[s.SubServiceID] = s
-		}
-	}
+	lines, overdue := payable(receipts), false
 	rest := q.to // counted down, so that no sum of strange amounts can overflow
 	for _, item := range q.items {
-		line, ours := lines[item.subServiceID]
-		if !ours {
-			return bad("extraServices: услуги нет в квитанции или она повторяется")
-		}
-		delete(lines, item.subServiceID)
-		if item.amount == 0 || item.amount < line.min || (line.max > 0 && item.amount > line.max) {
-			return bad("extraServices: amount вне minSum и maxSum")
+		line, no := take(lines, item.subServiceID, item.amount)
+		if no != nil {
+			return no
 		}
 		if line.isMeter() && !meterReading.MatchString(item.lastCount) {
 			return bad("extraServices: lastCount: нет показания счетчика")
 		}
+		overdue = overdue || line.overdue
 		if item.amount > rest {
 			return bad("extraServices: суммы не равны amountTo")
 		}
@@ -256,6 +263,9 @@ func (q *order) examineItems(receipts []invoice) *refusal {
 	}
 	if rest != 0 {
 		return bad("extraServices: суммы не равны amountTo")
+	}
+	if overdue {
+		return &refusal{codeForbidden, "срок оплаты квитанции истек"}
 	}
 	return nil
 }
