@@ -133,7 +133,7 @@ func TestWhereARepetitionGoesOn(t *testing.T) {
 		env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
 		env.RegisterActivity(w.activity)
 		env.SetHeartbeatDetails(details)
-		_, err := env.ExecuteActivity(w.activity.Watch, activities.BalanceInput{})
+		_, err := env.ExecuteActivity(w.activity.WatchBalance, activities.BalanceInput{})
 		require.NoError(t, err)
 	}
 	rise := w.newest().ID + 1

@@ -77,13 +77,15 @@ type answered struct {
 
 // books is everything that survives a restart. It changes in apply only.
 type books struct {
-	payments map[int64]Payment
-	order    []int64 // ids of payments in the order of their first request
-	effects  map[int64]int
-	balance  tenThousandths
-	notify   string // at this balance the agent is told; "" = not answered
-	moved    Tiyn
-	issued   int64 // last transactionId given out
+	payments     map[int64]Payment
+	order        []int64 // ids of payments in the order of their first request
+	effects      map[int64]int
+	balance      tenThousandths
+	overdraft    tenThousandths
+	notification tenThousandths
+	silent       bool // notification is left out of the answer
+	moved        Tiyn
+	issued       int64 // last transactionId given out
 
 	requests []Request
 	byID     map[int64][]int // indices into requests
@@ -98,14 +100,12 @@ type books struct {
 // Invented, in the manner of the document's examples.
 const (
 	firstTransaction int64          = 100_000_780_000_000
-	overdraft        tenThousandths = 0
-	firstNotify                     = "0.0000"
 	openingBalance   tenThousandths = 1_000_000_000_0000
 )
 
 func newBooks() books {
 	return books{
-		payments: map[int64]Payment{}, effects: map[int64]int{}, balance: openingBalance, notify: firstNotify, issued: firstTransaction,
+		payments: map[int64]Payment{}, effects: map[int64]int{}, balance: openingBalance, issued: firstTransaction,
 		byID: map[int64][]int{}, seen: map[target]int{},
 		scripts: map[target][]*progress{}, targets: map[int]target{}, storms: map[string]Storm{},
 	}
@@ -140,8 +140,14 @@ func (b *books) apply(r record) {
 	if r.Balance != nil {
 		b.balance = *r.Balance
 	}
+	if r.Overdraft != nil {
+		b.overdraft = *r.Overdraft
+	}
 	if r.Notification != nil {
-		b.notify = *r.Notification
+		b.notification, b.silent = *r.Notification, false
+	}
+	if r.NoNotification {
+		b.silent = true
 	}
 	b.direct(r)
 }

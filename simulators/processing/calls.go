@@ -123,7 +123,10 @@ func (b *books) ask(w work, r *reply) *refusal {
 	case callBalance:
 		r.ResultMessage, r.Agent = "Успешно", &agent{
 			AgentID: 4, AgentName: "Наименование Агента", Balance: json.Number(b.balance.String()),
-			Overdraft: json.Number(overdraft.String()), Notification: json.Number(b.notify), Currency: "KZT",
+			Overdraft: json.Number(b.overdraft.String()), Notification: json.Number(b.notification.String()), Currency: "KZT",
+		}
+		if b.silent {
+			r.Agent.Notification = ""
 		}
 		return o.only()
 	}
@@ -208,7 +211,7 @@ func (b *books) pay(w work) (int, reply) {
 	if no == nil {
 		no = w.scripted()
 	}
-	if no == nil && b.balance-tenThousandths(p.AmountTo)*perTiyn < overdraft {
+	if no == nil && b.balance-tenThousandths(p.AmountTo)*perTiyn < b.overdraft {
 		no = &refusal{codeNoFunds, ""}
 	}
 	return p.settle(w, no)

@@ -154,14 +154,24 @@ func (c *Centre) SetBalance(balance int64) error {
 	return c.change(record{Balance: &b})
 }
 
+// SetThresholds sets the balances, in ten-thousandths of a tenge, below which no
+// pay may bring the agent's (overdraft: code 220; negative is a credit), and at
+// which the agent's staff is notified («сумма баланса, при достижении которого
+// будет отправлено уведомление»; the centre only shows it). Both are 0 at first.
+// It returns the error of writing it down.
+func (c *Centre) SetThresholds(overdraft, notification int64) error {
+	o, n := tenThousandths(overdraft), tenThousandths(notification)
+	return c.change(record{Overdraft: &o, Notification: &n})
+}
+
 // SetNotification sets at which balance the agent is told, in ten-thousandths of
 // a tenge; nil leaves it out of the answer, as the document allows.
 func (c *Centre) SetNotification(balance *int64) error {
-	notify := ""
-	if balance != nil {
-		notify = tenThousandths(*balance).String()
+	if balance == nil {
+		return c.change(record{NoNotification: true})
 	}
-	return c.change(record{Notification: &notify})
+	n := tenThousandths(*balance)
+	return c.change(record{Notification: &n})
 }
 
 // Balance is the agent's balance in ten-thousandths of a tenge.

@@ -172,21 +172,43 @@ func queryID(text string) (int64, error) {
 	return int64(id), err
 }
 
+// putBalance changes what it names, all at once.
 func (c *Centre) putBalance(ec echo.Context) error {
 	var in struct {
-		Balance string `json:"balance"`
+		Balance      *string `json:"balance"`
+		Overdraft    *string `json:"overdraft"`
+		Notification *string `json:"notification"`
 	}
 	if err := read(ec, &in); err != nil {
 		return err
 	}
-	b, ok := parseBalance(in.Balance)
-	if !ok {
-		return wrong("balance", "must be text with at most four decimals, such as \"1000.0000\"")
+	var r record
+	for _, field := range []struct {
+		name string
+		text *string
+		into **tenThousandths
+	}{{"balance", in.Balance, &r.Balance}, {"overdraft", in.Overdraft, &r.Overdraft}, {"notification", in.Notification, &r.Notification}} {
+		if field.text == nil {
+			continue
+		}
+		b, ok := parseBalance(*field.text)
+		if !ok {
+			return wrong(field.name, "must be text with at most four decimals, such as \"1000.0000\"")
+		}
+		*field.into = &b
 	}
-	if err := c.SetBalance(int64(b)); err != nil {
+	if r.Balance == nil && r.Overdraft == nil && r.Notification == nil {
+		return wrong("balance", "is missing, and so are overdraft and notification; give at least one")
+	}
+	if err := c.change(r); err != nil {
 		return err
 	}
-	return ec.JSON(http.StatusOK, map[string]string{"balance": b.String()})
+	c.mu.Lock()
+	now := map[string]string{
+		"balance": c.books.balance.String(), "overdraft": c.books.overdraft.String(), "notification": c.books.notification.String(),
+	}
+	c.mu.Unlock()
+	return ec.JSON(http.StatusOK, now)
 }
 
 func (c *Centre) putDown(ec echo.Context) error {

@@ -46,9 +46,10 @@
 // is answered 202 and touches nothing (note to «Таблица 1»). A repeat of an
 // executed payment gets the same transactionId and dates, a repeat of a refused
 // one the same code for ever, a repeat of a registered one goes on. amountTo
-// leaves the agent's balance; when less than the overdraft would remain, the
-// answer is 220 and nothing moves until a repeat finds enough. Refusals
-// found while examining a first pay are remembered too, if its id is legible.
+// leaves the agent's balance; when less than the overdraft (0, see
+// SetThresholds) would remain, the answer is 220 and nothing moves until a
+// repeat finds enough. Refusals found while examining a first pay are remembered
+// too, if its id is legible.
 //
 // # Services
 //

@@ -21,12 +21,14 @@ type record struct {
 	Move     *move     `json:"move,omitempty"`
 	Answered *answered `json:"answered,omitempty"`
 
-	Balance      *tenThousandths `json:"balance,omitempty"`
-	Notification *string         `json:"notification,omitempty"` // "" takes it out of the answer
-	Script       *Script         `json:"script,omitempty"`
-	Storm        *Storm          `json:"storm,omitempty"`
-	ClearScripts bool            `json:"clearScripts,omitempty"`
-	ClearStorms  bool            `json:"clearStorms,omitempty"`
+	Balance        *tenThousandths `json:"balance,omitempty"`
+	Overdraft      *tenThousandths `json:"overdraft,omitempty"`
+	Notification   *tenThousandths `json:"notification,omitempty"`
+	NoNotification bool            `json:"noNotification,omitempty"` // takes it out of the answer
+	Script         *Script         `json:"script,omitempty"`
+	Storm          *Storm          `json:"storm,omitempty"`
+	ClearScripts   bool            `json:"clearScripts,omitempty"`
+	ClearStorms    bool            `json:"clearStorms,omitempty"`
 }
 
 var errClosed = errors.New("the processing centre is closed")
