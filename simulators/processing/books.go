@@ -95,6 +95,7 @@ type books struct {
 	targets    map[int]target         // of the scripts, by number
 	lastScript int
 	storms     map[string]Storm
+	catalogue  Catalogue // what is changed in it
 }
 
 // Invented, in the manner of the document's examples.
@@ -168,6 +169,9 @@ func (b *books) direct(r record) {
 	}
 	if s := r.Storm; s != nil {
 		b.storms[s.Call] = *s
+	}
+	if r.Catalogue != nil {
+		b.catalogue = *r.Catalogue
 	}
 }
 

@@ -38,7 +38,7 @@ type reply struct {
 	StatusDate         string `json:"statusDate,omitempty"`
 	AgentTransactionID any    `json:"agentTransactionId,omitempty"`
 	offer
-	Services  []*service `json:"serviсes,omitempty"` // the second с is Cyrillic (U+0441), as in the document
+	Services  []*service `json:"serviсes,omitzero"` // the second с is Cyrillic (U+0441), as in the document
 	Agent     *agent     `json:"agent,omitempty"`
 	ServiceID string     `json:"serviceId,omitempty"`
 }
@@ -107,7 +107,7 @@ func (b *books) ask(w work, r *reply) *refusal {
 	}
 	switch w.call {
 	case callServices:
-		r.ResultMessage, r.Services = "OK", catalogue
+		r.ResultMessage, r.Services = "OK", b.catalogue.services()
 		return o.only()
 	case callService:
 		id, no := o.text("serviceId")
@@ -115,10 +115,10 @@ func (b *books) ask(w work, r *reply) *refusal {
 			return no
 		}
 		s := findService(id)
-		if s == nil {
+		if s == nil || b.catalogue.hides(s) {
 			return &refusal{codeServiceClosed, "нет такого сервиса"}
 		}
-		r.ResultMessage, r.Services = "OK", []*service{s}
+		r.ResultMessage, r.Services = "OK", []*service{b.catalogue.show(s)}
 		return o.only("serviceId")
 	case callBalance:
 		r.ResultMessage, r.Agent = "Успешно", &agent{

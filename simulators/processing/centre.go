@@ -50,8 +50,8 @@ func New(o Options) (*Centre, error) {
 		return nil, err
 	}
 	c.journal = journal
-	if n := len(c.books.targets) + len(c.books.storms); n > 0 {
-		c.log.Warn("processing centre continues with scripts and faults of an earlier run", "count", n)
+	if n := len(c.books.targets) + len(c.books.storms) + len(c.books.catalogue.Patterns) + len(c.books.catalogue.Hidden); n > 0 {
+		c.log.Warn("processing centre continues with scripts, faults and catalogue changes of an earlier run", "count", n)
 	}
 	c.handler = c.routes()
 	return c, nil

@@ -32,6 +32,8 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control/totals", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Totals()) })
 	e.PUT("/control/balance", c.putBalance)
 	e.PUT("/control/down", c.putDown)
+	e.GET("/control/catalogue", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Catalogue()) })
+	e.PUT("/control/catalogue", c.putCatalogue)
 }
 
 // writeError answers in JSON what is wrong with which field.
@@ -223,4 +225,15 @@ func (c *Centre) putDown(ec echo.Context) error {
 	}
 	c.SetDown(*in.Down)
 	return ec.JSON(http.StatusOK, map[string]bool{"down": *in.Down})
+}
+
+func (c *Centre) putCatalogue(ec echo.Context) error {
+	var changes Catalogue
+	if err := read(ec, &changes); err != nil {
+		return err
+	}
+	if err := c.SetCatalogue(changes); err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusOK, changes)
 }

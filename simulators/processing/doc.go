@@ -58,6 +58,8 @@
 // cannot compile and an optional extra, P1060 identityCard and fullName required,
 // P1070 the required extras terminal and paymentType and the optional order,
 // P0007 two orders to choose from with the contractIds "1/00-Ф" and "2/00-Ф".
+// SetCatalogue sends wrong patterns and hides services, to play a broken partner;
+// check and pay stay as they were.
 //
 // # Accounts with a meaning
 //

@@ -29,6 +29,7 @@ type record struct {
 	Storm          *Storm          `json:"storm,omitempty"`
 	ClearScripts   bool            `json:"clearScripts,omitempty"`
 	ClearStorms    bool            `json:"clearStorms,omitempty"`
+	Catalogue      *Catalogue      `json:"catalogue,omitempty"`
 }
 
 var errClosed = errors.New("the processing centre is closed")
