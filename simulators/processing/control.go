@@ -32,6 +32,7 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control/totals", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Totals()) })
 	e.PUT("/control/balance", c.putBalance)
 	e.PUT("/control/down", c.putDown)
+	e.GET("/control/register", c.getRegister)
 	e.GET("/control/catalogue", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Catalogue()) })
 	e.PUT("/control/catalogue", c.putCatalogue)
 }
@@ -225,6 +226,18 @@ func (c *Centre) putDown(ec echo.Context) error {
 	}
 	c.SetDown(*in.Down)
 	return ec.JSON(http.StatusOK, map[string]bool{"down": *in.Down})
+}
+
+func (c *Centre) getRegister(ec echo.Context) error {
+	d, err := disturbed(ec.QueryParams())
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := c.Register(ec.QueryParam("date"), &text, d); err != nil {
+		return err
+	}
+	return ec.Blob(http.StatusOK, "text/csv; charset=utf-8", text.Bytes())
 }
 
 func (c *Centre) putCatalogue(ec echo.Context) error {

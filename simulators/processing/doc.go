@@ -78,6 +78,12 @@
 // and otherwise the document's receipt, valid to the end of the month after the
 // request's. operatorByPhone knows 705, 771, 776, 777 (P1011).
 //
+// # Reconciliation
+//
+// Register is the day's list of payments by agentTransactionDate, as CSV. The
+// document says by what to reconcile and not how such a list looks; it can be
+// disturbed on purpose.
+//
 // # Scripts and faults
 //
 // The control API (see index.txt, served at GET /control) and its Go twins say
