@@ -17,6 +17,8 @@ const (
 	callOperatorByPhone = "operatorByPhone"
 )
 
+const noSuchCall = "must be one of services, service, balance, check, pay, operatorByPhone"
+
 func knownCall(call string) bool {
 	switch call {
 	case callServices, callService, callBalance, callCheck, callPay, callOperatorByPhone:

@@ -31,6 +31,7 @@ type Centre struct {
 	books   books
 	journal *journal
 	down    bool
+	gates   map[passage]*gate // the closed ones
 }
 
 // New opens the books of Options.Dir, or empty ones with a balance of
@@ -38,7 +39,7 @@ type Centre struct {
 // other than a torn last one is damaged. Close it when its server has stopped
 // accepting.
 func New(o Options) (*Centre, error) {
-	c := &Centre{token: o.Token, now: o.Now, log: o.Log, closed: make(chan struct{}), books: newBooks()}
+	c := &Centre{token: o.Token, now: o.Now, log: o.Log, closed: make(chan struct{}), books: newBooks(), gates: map[passage]*gate{}}
 	if c.now == nil {
 		c.now = time.Now
 	}

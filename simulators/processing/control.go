@@ -22,7 +22,7 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control", showIndex)
 	e.GET("/control/", showIndex)
 	e.POST("/control/scripts", c.postScript)
-	e.GET("/control/scripts", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"scripts": c.waiting()}) })
+	e.GET("/control/scripts", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"scripts": c.unfinished()}) })
 	e.DELETE("/control/scripts", func(ec echo.Context) error { return done(ec, c.ClearScripts()) })
 	e.POST("/control/faults", c.postFaults)
 	e.DELETE("/control/faults", func(ec echo.Context) error { return done(ec, c.ClearStorms()) })
@@ -35,6 +35,8 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control/register", c.getRegister)
 	e.GET("/control/catalogue", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Catalogue()) })
 	e.PUT("/control/catalogue", c.putCatalogue)
+	e.GET("/control/gate", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"gates": c.closedGates()}) })
+	e.PUT("/control/gate", c.putGate)
 }
 
 // writeError answers in JSON what is wrong with which field.
@@ -130,19 +132,19 @@ func (c *Centre) postFaults(ec echo.Context) error {
 	return ec.JSON(http.StatusCreated, s)
 }
 
-// waiting lists the scripts that have answers left.
-func (c *Centre) waiting() []progress {
+// unfinished lists the scripts that have answers left.
+func (c *Centre) unfinished() []progress {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting := []progress{}
+	unfinished := []progress{}
 	for number := 1; number <= c.books.lastScript; number++ {
 		for _, p := range c.books.scripts[c.books.targets[number]] {
 			if p.Number == number {
-				waiting = append(waiting, *p)
+				unfinished = append(unfinished, *p)
 			}
 		}
 	}
-	return waiting
+	return unfinished
 }
 
 func (c *Centre) getRequests(ec echo.Context) error {
@@ -249,4 +251,36 @@ func (c *Centre) putCatalogue(ec echo.Context) error {
 		return err
 	}
 	return ec.JSON(http.StatusOK, changes)
+}
+
+// putGate closes a gate, after processing unless the mode says before, or opens
+// one; opening without a mode opens both.
+func (c *Centre) putGate(ec echo.Context) error {
+	var in struct {
+		Call   string `json:"call"`
+		Mode   Mode   `json:"mode"`
+		Closed *bool  `json:"closed"`
+	}
+	if err := read(ec, &in); err != nil {
+		return err
+	}
+	switch {
+	case !knownCall(in.Call):
+		return wrong("call", "%s", noSuchCall)
+	case in.Mode != "" && in.Mode != ModeAfter && in.Mode != ModeBefore:
+		return wrong("mode", "must be after or before")
+	case in.Closed == nil:
+		return wrong("closed", "is missing")
+	case *in.Closed && in.Mode == ModeBefore:
+		c.HoldBefore(in.Call)
+	case *in.Closed:
+		c.Hold(in.Call)
+	default:
+		for _, mode := range []Mode{ModeAfter, ModeBefore} {
+			if in.Mode == "" || in.Mode == mode {
+				c.open(passage{in.Call, mode})
+			}
+		}
+	}
+	return ec.JSON(http.StatusOK, map[string]any{"gates": c.closedGates()})
 }

@@ -100,9 +100,13 @@
 // of that call and id came before, so a storm repeats itself whatever the order
 // in which requests of different payments arrive, and across a restart.
 //
+// A gate (Hold, HoldBefore) makes the requests of a call wait until a test lets
+// them go on, and Waiting tells when they have come: for races without sleeping.
+//
 // # What survives
 //
-// With Options.Dir everything but "down" is in processing.jsonl: one record per
-// request (two with delay_before), written before the answer. A torn last line
-// is a request that was never answered; it is cut off. One process per directory.
+// With Options.Dir everything but "down" and the gates is in processing.jsonl:
+// one record per request (two with delay_before and at a gate before processing),
+// written before the answer. A torn last line is a request that was never
+// answered; it is cut off. One process per directory.
 package processing

@@ -100,7 +100,7 @@ func (s Script) validate() error {
 	paying := s.Call == callCheck || s.Call == callPay
 	switch {
 	case !knownCall(s.Call):
-		return wrong("call", "must be one of services, service, balance, check, pay, operatorByPhone")
+		return wrong("call", "%s", noSuchCall)
 	case s.AgentTransactionID < 0 || s.AgentTransactionID > 999_999_999_999_999_999:
 		return wrong("agentTransactionId", "must have 1 to 18 digits")
 	case s.AgentTransactionID != 0 && s.Account != "":

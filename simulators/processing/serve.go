@@ -34,7 +34,11 @@ type turn struct {
 	refused int    // HTTP status of a transport mistake; 0 = none
 	answer  Answer // the zero Answer behaves normally
 	reply   reply
+	gate    *gate // that the answer waits at; nil = none
 }
+
+// processed reports whether anything is going to be processed for the request.
+func (t *turn) processed() bool { return t.refused == 0 && natures[t.answer.Fault].processed }
 
 // serve takes one protocol request from its first byte to its last fault.
 func (c *Centre) serve(ec echo.Context, redirected bool) error {
@@ -55,6 +59,9 @@ func (c *Centre) serve(ec echo.Context, redirected bool) error {
 	}
 	c.log.Debug("request", "number", t.request.Number, "call", t.request.Call, "agentTransactionId", t.request.AgentTransactionID,
 		"code", t.request.Code, "fault", t.answer.Fault, "moved", t.request.Moved)
+	if !c.pass(r.Context(), t.gate) {
+		return abort(ec)
+	}
 	return c.deliver(ec, t)
 }
 
@@ -87,8 +94,8 @@ func isJSON(mediaType string) bool {
 
 // take numbers a request, finds out what it gets, processes it once and writes
 // all of that down; only then may anything be answered. Everything happens under
-// one lock, except for the wait of delay_before, which begins with the arrival
-// written down and the script's answer used up.
+// one lock, except for the waits of a gate before processing and of delay_before,
+// which begin with the arrival written down and the script's answer used up.
 func (c *Centre) take(t *turn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,21 +110,36 @@ func (c *Centre) take(t *turn) error {
 	t.request.Fault = t.answer.Fault
 	arrived := t.request // a copy: the journal's line must not see later changes
 	r.Arrived = &arrived
-	if t.answer.Fault == DelayBefore {
+	if closed := t.processed() && c.gates[passage{t.request.Call, ModeBefore}] != nil; closed || t.answer.Fault == DelayBefore {
 		if err := c.commit(r); err != nil {
 			return err
 		}
 		r = record{}
-		c.mu.Unlock()
-		lived := c.wait(context.Background(), t.answer.delay())
-		c.mu.Lock()
-		if !lived {
+		if !c.linger(*t) {
 			return errClosed
 		}
 	}
 	c.decide(t, &r)
 	r.Answered = &answered{t.request.Number, t.request.Code, t.request.Status, t.request.Moved}
-	return c.commit(r)
+	if err := c.commit(r); err != nil {
+		return err
+	}
+	if t.processed() {
+		t.gate = c.enter(passage{t.request.Call, ModeAfter})
+	}
+	return nil
+}
+
+// linger lets a request wait before it is processed, whether or not its agent
+// stays, and gives up the lock meanwhile; false when the centre was closed.
+func (c *Centre) linger(t turn) bool {
+	g := c.enter(passage{t.request.Call, ModeBefore})
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	if !c.pass(context.Background(), g) {
+		return false
+	}
+	return t.answer.Fault != DelayBefore || c.wait(context.Background(), t.answer.delay())
 }
 
 // decide processes the request, unless its fate is not to be; the caller holds
@@ -128,7 +150,7 @@ func (c *Centre) decide(t *turn, r *record) {
 		t.request.Status = t.refused
 		return
 	}
-	if !natures[t.answer.Fault].processed {
+	if !t.processed() {
 		return
 	}
 	t.request.Code, t.reply = c.books.process(work{call: t.request.Call, body: t.body, answer: t.answer, at: c.now(), record: r})

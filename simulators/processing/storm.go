@@ -20,7 +20,7 @@ type Storm struct {
 
 func (s Storm) validate() error {
 	if !knownCall(s.Call) {
-		return wrong("call", "must be one of services, service, balance, check, pay, operatorByPhone")
+		return wrong("call", "%s", noSuchCall)
 	}
 	for _, p := range []struct {
 		field string
