@@ -102,7 +102,7 @@ func schemes() map[string]scheme {
 		},
 		"receipt": {
 			func(p *storage.Payment) {
-				p.ServiceID, p.Account, p.AmountTo = "P0005", "1234567893", nil
+				p.ServiceID, p.Account, p.AmountTo = "P0005", "1234567897", nil
 				p.AutoPay = false
 			}, domain.AsksReceipt,
 			processing.Choice{ExtraServices: []processing.PaidService{

@@ -331,7 +331,7 @@ func TestPayerIsAsked(t *testing.T) {
 	}{
 		"two stages": {func(p *storage.Payment) { p.AutoPay = false }, domain.AsksGoAhead},
 		"contracts":  {func(p *storage.Payment) { p.ServiceID, p.Account = "P0006", "990101300017" }, domain.AsksContract},
-		"receipt":    {func(p *storage.Payment) { p.ServiceID, p.Account = "P0005", "1234567893" }, domain.AsksReceipt},
+		"receipt":    {func(p *storage.Payment) { p.ServiceID, p.Account = "P0005", "1234567897" }, domain.AsksReceipt},
 		"fixed amount": {func(p *storage.Payment) {
 			p.ServiceID, p.Account = "P1012", "1234567893"
 			p.Extras = storage.Extras{"account1": "1234567893"}
