@@ -1,6 +1,13 @@
 package processing
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Partner names the processing centre in the ledger.
+const Partner = "processing"
 
 // Catalogue is the list of services open to the agent ("Запрос списка доступных
 // для приема платежей услуг"). It and its copies are safe for concurrent use.
@@ -9,6 +16,29 @@ type Catalogue struct {
 	// Broken counts entries that could not be read. They are left out, so that
 	// one of them does not close all other services.
 	Broken int `json:"broken,omitempty"`
+}
+
+// UnmarshalJSON reads what json.Marshal made of a Catalogue, for a copy that was
+// stored. Like one that the centre sent, it compiles each pattern once. It fails
+// on anything else, so that a damaged copy is no catalogue without services.
+func (c *Catalogue) UnmarshalJSON(stored []byte) error {
+	type plain Catalogue // without this method
+	var read plain
+	if err := json.Unmarshal(stored, &read); err != nil {
+		return fmt.Errorf("read a stored catalogue: %w", err)
+	}
+	if read.Services == nil || read.Broken < 0 {
+		return errors.New("read a stored catalogue: it has no list of services")
+	}
+	shared := new(patterns)
+	for i := range read.Services {
+		if read.Services[i].ServiceID == "" {
+			return fmt.Errorf("read a stored catalogue: service %d has no serviceId", i)
+		}
+		read.Services[i].patterns = shared
+	}
+	*c = Catalogue(read)
+	return nil
 }
 
 // Service is one service: what it asks of the payer and what it shows.

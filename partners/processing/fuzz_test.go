@@ -122,7 +122,7 @@ func FuzzChoice(f *testing.F) {
 	})
 }
 
-// A catalogue that is read can be shown and asked.
+// A catalogue that is read can be shown, stored and asked.
 func FuzzCatalogue(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -134,6 +134,13 @@ func FuzzCatalogue(f *testing.F) {
 		shown, err := json.Marshal(c)
 		if err != nil || !utf8.Valid(shown) {
 			t.Errorf("%s %v", shown, err)
+		}
+		var again Catalogue
+		if err := json.Unmarshal(shown, &again); err != nil {
+			t.Errorf("%v\nstored %s", err, shown)
+		}
+		if stored, err := json.Marshal(again); err != nil || string(stored) != string(shown) {
+			t.Errorf("%v\nstored %s\nagain  %s", err, shown, stored)
 		}
 		for _, s := range c.Services[:min(3, len(c.Services))] {
 			if s.ServiceID == "" {
@@ -180,5 +187,6 @@ func FuzzPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, value string) {
 		s := Service{Inputs: []Field{{Name: "account", Regexp: pattern}}}
 		_ = s.CheckInputs(value, nil)
+		_ = s.BrokenPatterns()
 	})
 }

@@ -84,6 +84,31 @@ func (s Service) CheckInputs(account string, extras map[string]string) []InputPr
 	return check.problems
 }
 
+// BrokenPatterns names the inputs whose pattern does not compile, in the order
+// of the catalogue; nil when all do. CheckInputs refuses whatever is given for
+// them. It compiles what has not been compiled yet and matches nothing; a pattern
+// over 4096 bytes is broken without being compiled.
+func (s Service) BrokenPatterns() (broken []InputProblem) {
+	compiled := s.patterns
+	if compiled == nil {
+		compiled = new(patterns)
+	}
+	for _, input := range s.Inputs {
+		if input.Regexp != "" && compiled.get(input.Regexp) == nil {
+			broken = append(broken, InputProblem{fieldOf(input), ProblemBroken})
+		}
+	}
+	return broken
+}
+
+// fieldOf names an input in a problem.
+func fieldOf(input Field) string {
+	if input.Name == inputAccount {
+		return inputAccount
+	}
+	return "extras." + strings.TrimPrefix(input.Name, extraPrefix)
+}
+
 // inputCheck collects problems.
 type inputCheck struct {
 	patterns *patterns
@@ -116,7 +141,7 @@ func (c *inputCheck) account(account string, inputs []Field) {
 
 func (c *inputCheck) extra(name string, input Field) {
 	value, given := c.given[name]
-	field := "extras." + name
+	field := fieldOf(input)
 	switch {
 	case input.Required && value == "":
 		c.problem(field, ProblemMissing)
@@ -132,7 +157,12 @@ func (c *inputCheck) match(field, pattern, value string) {
 	if pattern == "" {
 		return
 	}
-	if reason := c.patterns.get(pattern)(value); reason != "" {
+	matches := c.patterns.get(pattern)
+	if matches == nil {
+		c.problem(field, ProblemBroken)
+		return
+	}
+	if reason := matches(value); reason != "" {
 		c.problem(field, reason)
 	}
 }
@@ -150,6 +180,7 @@ type matcher func(value string) (reason string)
 // when it is first needed. Its zero value is ready and safe for concurrent use.
 type patterns struct{ compiled sync.Map } // pattern text → func() matcher
 
+// get is the pattern's matcher, nil when it does not compile.
 func (p *patterns) get(pattern string) matcher {
 	once, ok := p.compiled.Load(pattern)
 	if !ok {
@@ -164,10 +195,10 @@ func (p *patterns) get(pattern string) matcher {
 var dotNetOnly = []string{`\w`, `\W`, `\b`, `\B`, `-[`}
 
 // compile prefers RE2, which runs in linear time, and takes a backtracking
-// engine with a time-out for what RE2 cannot say.
+// engine with a time-out for what RE2 cannot say. It is nil when neither can.
 func compile(pattern string) matcher {
 	if len(pattern) > maxPattern {
-		return func(string) string { return ProblemBroken }
+		return nil
 	}
 	foreign := slices.ContainsFunc(dotNetOnly, func(s string) bool { return strings.Contains(pattern, s) })
 	if re2, err := regexp.Compile(pattern); err == nil && !foreign {
@@ -175,7 +206,7 @@ func compile(pattern string) matcher {
 	}
 	dotNet, err := regexp2.Compile(pattern, regexp2.None)
 	if err != nil {
-		return func(string) string { return ProblemBroken }
+		return nil
 	}
 	dotNet.MatchTimeout = matchTimeout
 	return func(value string) string { return reasonFor(dotNet.MatchString(value)) }

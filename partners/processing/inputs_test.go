@@ -109,6 +109,40 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// A pattern that does not compile is named before anybody gives a value for it.
+func TestBrokenPatterns(t *testing.T) {
+	s := Service{Inputs: []Field{
+		{Name: "account", Regexp: `(\d{10}`}, {Name: "ev_good", Regexp: `^\d$`}, {Name: "ev_none"}, {Name: "ev_dotnet", Regexp: `^(?!x)\w+$`},
+		{Name: "ev_long", Regexp: strings.Repeat("a", maxPattern+1)}, {Name: "ev_slow", Regexp: `^(?=a)(a+)+$`}, {Name: "zone", Regexp: `*`},
+	}}
+	want := problems("account", ProblemBroken, "extras.long", ProblemBroken, "extras.zone", ProblemBroken)
+	if got := s.BrokenPatterns(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := seedService(t, "P1012").BrokenPatterns(); got != nil {
+		t.Error(got)
+	}
+}
+
+// Compiling a foreign pattern ends, whatever it nests, repeats or subtracts.
+func TestPatternsThatAreDearToCompile(t *testing.T) {
+	nested := func(open, inner, end string, n int) string {
+		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
+	}
+	for _, pattern := range []string{
+		nested("(", "", ")", maxPattern/2), nested("(?=", "a", ")", 1000), nested("[a-z-", "[a]", "]", 600), nested("(?(1)", "a", ")", 600),
+		nested("(?:", "a", "){0,9}", 400), nested("(", "a", "){1,1000}", 300), nested("(?=(", "a", ")*)", 500), nested("(?i:", `\w`, ")+", 600),
+		strings.Repeat(`\pL{1000}`, 400), strings.Repeat(`(?:a|ab)?`, 400) + `\b`, strings.Repeat("a|", 2000) + `\b`,
+	} {
+		if len(pattern) > maxPattern {
+			t.Fatalf("%.20s… is too long to be compiled", pattern)
+		}
+		s := Service{Inputs: []Field{{Name: "account", Regexp: pattern}}}
+		_ = s.BrokenPatterns()
+		_ = s.CheckInputs(strings.Repeat("a", 199)+"!", nil)
+	}
+}
+
 // An input that was not given and is not required is not matched.
 func TestOptionalInput(t *testing.T) {
 	s := Service{Inputs: []Field{{Name: "ev_email", Regexp: `^.+@.+$`}, {Name: "ev_broken", Regexp: `(`}}}

@@ -1,9 +1,11 @@
 package processing
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -75,6 +77,43 @@ func TestBrokenServicesAreLeftOut(t *testing.T) {
 	}
 	if c, err := decodeCatalogue(opServices, []byte(`{"result":0,"services":[]}`)); err != nil || c.Services == nil || len(c.Services) != 0 {
 		t.Errorf("no services: %+v %v", c, err)
+	}
+}
+
+// A stored catalogue comes back as it was, and compiles each pattern once.
+func TestStoredCatalogue(t *testing.T) {
+	was, err := decodeCatalogue(opServices, golden(t, "responses", "services.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was.Broken = 3
+	stored, err := json.Marshal(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var is Catalogue
+	if err := json.Unmarshal(stored, &is); err != nil || len(is.Services) != len(was.Services) {
+		t.Fatalf("%v\n%s", err, stored)
+	}
+	shared := is.Services[0].patterns
+	for i, s := range is.Services {
+		if shared == nil || s.patterns != shared {
+			t.Errorf("service %d does not share the catalogue's patterns", i)
+		}
+		is.Services[i].patterns, was.Services[i].patterns = nil, nil
+	}
+	if !reflect.DeepEqual(is, was) {
+		t.Errorf("stored %s\nread %+v\nwas  %+v", stored, is, was)
+	}
+	var none Catalogue
+	if err := json.Unmarshal([]byte(`{"services":[]}`), &none); err != nil || none.Services == nil {
+		t.Errorf("no services: %+v %v", none, err)
+	}
+	for _, damaged := range []string{``, `null`, `{}`, `[]`, `{"services":null}`, `{"services":{}}`, `{"services":[{}]}`, `{"services":[],"broken":-1}`, `{"services":[`} {
+		c := Catalogue{Broken: 5}
+		if err := json.Unmarshal([]byte(damaged), &c); err == nil || c.Broken != 5 {
+			t.Errorf("%q was read as %+v", damaged, c)
+		}
 	}
 }
 
