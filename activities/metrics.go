@@ -2,6 +2,7 @@ package activities
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,6 +19,10 @@ type Metrics struct {
 	refusals *prometheus.CounterVec
 	aged     *prometheus.GaugeVec
 	balances balanceMetrics
+
+	catalogueFetched, catalogueServices prometheus.Gauge
+	catalogueEntries, cataloguePatterns prometheus.Gauge // broken ones
+	catalogueEmpty                      prometheus.Counter
 }
 
 // partnerProcessing is the processing centre in the partner label.
@@ -48,7 +53,27 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		balances: newBalanceMetrics(registry),
 	}
 	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged)
+	m.registerCatalogue(registry)
 	return m
+}
+
+// registerCatalogue registers what is known of the catalogue. Any worker may be
+// the one that fetches it: the newest of all workers counts.
+func (m *Metrics) registerCatalogue(registry prometheus.Registerer) {
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		registry.MustRegister(g)
+		return g
+	}
+	m.catalogueFetched = gauge("tolem_catalogue_fetched_timestamp_seconds",
+		"When this worker last fetched a catalogue that counts, in Unix seconds; 0 before. The maximum over workers is the copy's age.")
+	m.catalogueServices = gauge("tolem_catalogue_services", "Services of the catalogue that this worker fetched last.")
+	m.catalogueEntries = gauge("tolem_catalogue_broken_entries", "Entries of that catalogue that were left out because they cannot be read.")
+	m.cataloguePatterns = gauge("tolem_catalogue_broken_patterns", "Inputs of that catalogue whose pattern does not compile; payments that give them are refused.")
+	m.catalogueEmpty = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tolem_catalogue_empty_total", Help: "Lists without services that the centre told and that replaced nothing.",
+	})
+	registry.MustRegister(m.catalogueEmpty)
 }
 
 func (m *Metrics) attempt(call string, o storage.Outcome) {
@@ -92,5 +117,21 @@ func (m *Metrics) breaker(partner string, open bool) {
 func (m *Metrics) refusedCall(partner, reason string) {
 	if m != nil {
 		m.refusals.WithLabelValues(partner, reason).Inc()
+	}
+}
+
+func (m *Metrics) catalogue(r CatalogueResult, at time.Time) {
+	if m == nil {
+		return
+	}
+	m.catalogueFetched.Set(float64(at.UnixMicro()) / 1e6)
+	m.catalogueServices.Set(float64(r.Services))
+	m.catalogueEntries.Set(float64(r.BrokenEntries))
+	m.cataloguePatterns.Set(float64(r.BrokenPatterns))
+}
+
+func (m *Metrics) emptyCatalogue() {
+	if m != nil {
+		m.catalogueEmpty.Inc()
 	}
 }

@@ -22,6 +22,10 @@ type schedule struct {
 	input                 any
 }
 
+// catalogueEvery is how often the catalogue is fetched; centres change theirs a
+// few times a day, and payments are checked against it.
+const catalogueEvery = 5 * time.Minute
+
 // schedules lists them all.
 func (o Options) schedules() []schedule {
 	older := o.SweepOlderThan
@@ -33,6 +37,8 @@ func (o Options) schedules() []schedule {
 			min(older, time.Minute), activities.SweepInput{OlderThan: older}},
 		{workflows.BalanceSchedule, workflows.BalanceWorkflow, "read the agent's balance; when it rose, retry payments that wait for funds",
 			time.Minute, activities.BalanceInput{}},
+		{workflows.CatalogueSchedule, workflows.CatalogueWorkflow, "fetch the processing centre's catalogue of services",
+			catalogueEvery, activities.CatalogueInput{}},
 	}
 }
 

@@ -27,6 +27,7 @@ type Options struct {
 	Ledger     *activities.Ledger
 	Sweep      *activities.Sweep
 	Balance    *activities.Balance
+	Catalogue  *activities.Catalogue
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
 	// SweepOlderThan is how long an accepted payment may be without a workflow
@@ -65,7 +66,8 @@ func New(o Options) *Workers {
 	main.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
 	main.RegisterWorkflowWithOptions(workflows.Sweep, workflow.RegisterOptions{Name: workflows.SweepWorkflow})
 	main.RegisterWorkflowWithOptions(workflows.Balance, workflow.RegisterOptions{Name: workflows.BalanceWorkflow})
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance} {
+	main.RegisterWorkflowWithOptions(workflows.Catalogue, workflow.RegisterOptions{Name: workflows.CatalogueWorkflow})
+	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue} {
 		main.RegisterActivity(a)
 	}
 

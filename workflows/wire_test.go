@@ -47,6 +47,8 @@ func TestWire(t *testing.T) {
 			`{"balance":509455.9000,"failure":"timeout","rose":true,"nudged":1,"missing":2,"failed":3}`},
 		{activities.BalanceResult{}, `{}`},
 		{activities.Nudge{Cause: domain.CauseBalance}, `{"cause":"balance"}`},
+		{activities.CatalogueInput{}, `{}`},
+		{activities.CatalogueResult{Services: 1, BrokenEntries: 2, BrokenPatterns: 3, Saved: true}, `{"services":1,"brokenEntries":2,"brokenPatterns":3,"saved":true}`},
 	} {
 		got, err := json.Marshal(c.value)
 		require.NoError(t, err)
@@ -59,6 +61,7 @@ func TestWire(t *testing.T) {
 	require.Equal(t, []string{"Payment", "Sweep", "sweep", "tolem", "processing"},
 		[]string{workflows.PaymentWorkflow, workflows.SweepWorkflow, workflows.SweepSchedule, workflows.MainQueue, workflows.ProcessingQueue})
 	require.Equal(t, []string{"Balance", "balance", "nudge"}, []string{workflows.BalanceWorkflow, workflows.BalanceSchedule, activities.NudgeSignal})
+	require.Equal(t, []string{"Catalogue", "catalogue"}, []string{workflows.CatalogueWorkflow, workflows.CatalogueSchedule})
 	require.Equal(t, "payment/12", domain.AgentTransactionID(12).WorkflowID())
 	var names []string
 	for _, key := range workflows.SearchAttributes() {
@@ -67,7 +70,8 @@ func TestWire(t *testing.T) {
 	require.Equal(t, []string{"TolemState Keyword", "ResultCode Keyword", "ServiceId Keyword", "Attempts Int", "NextAttemptAt Datetime", "NeedsOperator Bool"}, names)
 	for activity, methods := range map[any][]string{
 		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
-		&activities.Balance{}: {"WatchBalance"},
+		&activities.Balance{}:   {"WatchBalance"},
+		&activities.Catalogue{}: {"Refresh"},
 	} {
 		for _, m := range methods {
 			_, ok := reflect.TypeOf(activity).MethodByName(m)

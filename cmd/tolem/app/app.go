@@ -103,6 +103,7 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 			return err
 		}},
 		Balance:        &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
+		Catalogue:      &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
 	}
 	if err := workers.Prepare(ctx, o); err != nil {
