@@ -2,22 +2,22 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/singleflight"
 
 	"tolem/partners/processing"
+	"tolem/storage"
 )
 
 const (
 	// catalogueAge is how long a catalogue is as good as new; centres change
-	// theirs a few times a day.
+	// theirs a few times a day. The worker fetches one as often.
 	catalogueAge = 5 * time.Minute
 
 	// catalogueLimit bounds one fetch, if PARTNER_TIMEOUT does not earlier: a
@@ -32,61 +32,114 @@ const (
 	cataloguePause = 5 * time.Second
 )
 
-// catalogue keeps the centre's list of services in memory. It asks at most once
-// at a time, and serves an old list while the centre does not answer.
+// errNoServices is an answer that is far more often the centre's mistake than the
+// end of all its services.
+var errNoServices = errors.New("the centre told a list without services; one that has some stays until services come")
+
+// catalogue keeps the centre's list of services in memory, and reads it from the
+// ledger when memory is old: workers and other APIs save theirs there. Only when
+// that is old too does it ask the centre, at most once at a time. While the
+// centre does not answer it serves the newest list there is.
 type catalogue struct {
-	fetch func(context.Context) (processing.Catalogue, error)
-	limit time.Duration
-	now   func() time.Time
+	fetch  func(context.Context) (processing.Catalogue, error)
+	ledger *storage.Ledger
+	limit  time.Duration
+	now    func() time.Time
 
 	flights singleflight.Group
 	mu      sync.Mutex
 	held    *heldCatalogue // nil before the first success
-	failed  time.Time      // when the last fetch failed; zero after a success
+	failed  time.Time      // when the centre last brought nothing to go by; zero before
 	reason  error
 }
 
-// heldCatalogue is a list and when it came; it is never changed.
+// heldCatalogue is a list and when the centre told it; it is never changed.
 type heldCatalogue struct {
 	processing.Catalogue
 	byID map[string]processing.Service
 	at   time.Time
 }
 
-// get is the catalogue. It fails with catalogue_unavailable when the centre
-// never answered.
+// get is the catalogue; a fresh one comes from memory and reads nothing. It
+// fails with catalogue_unavailable when the centre never answered anybody.
 func (c *catalogue) get(ctx context.Context) (*heldCatalogue, error) {
 	held, pausing, reason := c.look()
 	switch {
-	case held != nil && (pausing || c.now().Sub(held.at) < catalogueAge):
+	case held != nil && (pausing || c.young(held)):
 		return held, nil
 	case pausing:
 		return nil, unknownCatalogue(reason)
 	}
-	flight := c.flights.DoChan("", func() (any, error) { return nil, c.refresh(context.WithoutCancel(ctx)) })
-	var patience <-chan time.Time // never, while there is nothing to serve instead
-	if held != nil {
-		timer := time.NewTimer(cataloguePatience)
-		defer timer.Stop()
-		patience = timer.C
+	flight := c.fly(ctx, "renew", func(ctx context.Context) {
+		c.load(ctx)
+		if held, _, _ := c.look(); held == nil || !c.young(held) {
+			c.ask(ctx)
+		}
+	})
+	impatient := time.NewTicker(cataloguePatience) // the ledger may bring an old list while the centre is slow
+	defer impatient.Stop()
+	for {
+		select {
+		case <-flight:
+			return c.newest()
+		case <-impatient.C:
+			if held, _, _ := c.look(); held != nil {
+				return held, nil
+			}
+		case <-ctx.Done():
+			return nil, unknownCatalogue(ctx.Err())
+		}
 	}
+}
+
+// refresh asks the centre now, whatever is held, and waits for its answer. When
+// it fails, the newest list there is will do.
+func (c *catalogue) refresh(ctx context.Context) (*heldCatalogue, error) {
+	flight := c.fly(ctx, "refresh", func(ctx context.Context) {
+		c.load(ctx) // first, so that it is at hand whatever the centre says
+		c.ask(ctx)
+	})
 	select {
 	case <-flight:
-	case <-patience:
+		return c.newest()
 	case <-ctx.Done():
 		return nil, unknownCatalogue(ctx.Err())
 	}
-	held, _, reason = c.look()
+}
+
+// fly runs do once for everybody who asks meanwhile; no caller that hangs up ends
+// it for the others. A panic must not leave it: nobody could rescue it there.
+func (c *catalogue) fly(ctx context.Context, name string, do func(context.Context)) <-chan singleflight.Result {
+	return c.flights.DoChan(name, func() (any, error) {
+		ctx := context.WithoutCancel(ctx)
+		defer func() {
+			if v := recover(); v != nil {
+				c.fail(ctx, fmt.Errorf("panic with a %T while reading the catalogue", v))
+			}
+		}()
+		do(ctx)
+		return nil, nil
+	})
+}
+
+// newest is what a flight left.
+func (c *catalogue) newest() (*heldCatalogue, error) {
+	held, _, reason := c.look()
 	if held == nil {
 		return nil, unknownCatalogue(reason)
 	}
 	return held, nil
 }
 
-// fresh says whether a request would be checked without asking the centre.
+// fresh says whether a request would be checked without asking anybody.
 func (c *catalogue) fresh() bool {
 	held, _, _ := c.look()
-	return held != nil && c.now().Sub(held.at) < catalogueAge
+	return held != nil && c.young(held)
+}
+
+// young says whether a list is as good as new; one without services never is.
+func (c *catalogue) young(held *heldCatalogue) bool {
+	return len(held.Services) > 0 && c.now().Sub(held.at) < catalogueAge
 }
 
 func unknownCatalogue(cause error) error {
@@ -103,90 +156,96 @@ func (c *catalogue) look() (held *heldCatalogue, pausing bool, reason error) {
 	return c.held, !c.failed.IsZero() && c.now().Sub(c.failed) < cataloguePause, c.reason
 }
 
-// refresh asks the centre once. A panic must not leave the flight: nobody could
-// rescue it there.
-func (c *catalogue) refresh(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.limit)
+// load takes the ledger's copy if it is newer than memory's. A ledger that does
+// not answer leaves memory as it is.
+func (c *catalogue) load(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
 	defer cancel()
-	var fresh processing.Catalogue
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("panic with a %T while reading the catalogue", v)
-			}
-		}()
-		fresh, err = c.fetch(ctx)
-	}()
+	var after time.Time
+	if held, _, _ := c.look(); held != nil && len(held.Services) > 0 {
+		after = held.at
+	}
+	copied, err := c.ledger.Catalogue(ctx, processing.Partner, after)
+	if errors.Is(err, storage.ErrNotFound) {
+		return
+	}
+	var list processing.Catalogue
+	if err == nil {
+		err = json.Unmarshal([]byte(copied.Content), &list)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "catalogue not read from the ledger", "error", err)
+		return
+	}
+	c.adopt(list, copied.FetchedAt.Time)
+}
+
+// ask asks the centre, or waits for whoever does, and keeps what came in memory
+// and in the ledger.
+func (c *catalogue) ask(ctx context.Context) {
+	_, _, _ = c.flights.Do("centre", func() (any, error) { // what came, or not, is in c
+		asking, cancel := context.WithTimeout(ctx, c.limit)
+		defer cancel()
+		list, err := c.fetch(asking)
+		at := storage.At(c.now())
+		var content []byte
+		if err == nil {
+			content, err = json.Marshal(list)
+		}
+		if err != nil {
+			c.fail(ctx, err)
+			return nil, nil
+		}
+		c.adopt(list, at.Time)
+		if len(list.Services) == 0 {
+			c.fail(ctx, errNoServices)
+		}
+		if list.Broken > 0 {
+			slog.WarnContext(ctx, "catalogue has entries that cannot be read", "count", list.Broken)
+		}
+		c.save(ctx, storage.Catalogue{
+			Partner: processing.Partner, Content: string(content), Services: len(list.Services), Broken: list.Broken, FetchedAt: at,
+		})
+		return nil, nil
+	})
+}
+
+// save keeps a list for a restart and for other processes; the ledger itself
+// keeps what is newer. Memory serves when it fails.
+func (c *catalogue) save(ctx context.Context, list storage.Catalogue) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	if _, err := c.ledger.SaveCatalogue(ctx, list); err != nil {
+		slog.WarnContext(ctx, "catalogue not saved", "error", err)
+	}
+}
+
+// adopt serves a list from now on if it is newer than what is held. A list
+// without services replaces none that has some.
+func (c *catalogue) adopt(list processing.Catalogue, at time.Time) {
+	byID := make(map[string]processing.Service, len(list.Services))
+	for _, s := range list.Services {
+		byID[s.ServiceID] = s
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		c.failed, c.reason = c.now(), err
-		slog.WarnContext(ctx, "catalogue not fetched", "error", err)
-		return err
+	if held := c.held; held != nil {
+		has, had := len(list.Services) > 0, len(held.Services) > 0
+		if had && !has || had == has && !at.After(held.at) {
+			return
+		}
 	}
-	if fresh.Broken > 0 {
-		slog.WarnContext(ctx, "catalogue has entries that cannot be read", "count", fresh.Broken)
-	}
-	held := &heldCatalogue{Catalogue: fresh, byID: make(map[string]processing.Service, len(fresh.Services)), at: c.now()}
-	for _, s := range fresh.Services {
-		held.byID[s.ServiceID] = s
-	}
-	c.held, c.failed, c.reason = held, time.Time{}, nil
-	return nil
+	c.held = &heldCatalogue{Catalogue: list, byID: byID, at: at}
 }
 
-// age is how old a catalogue is, in whole seconds.
-func (c *catalogue) age(held *heldCatalogue) int { return int(c.now().Sub(held.at) / time.Second) }
-
-// checkAgainstCatalogue adds what the service's description forbids. A request
-// without a readable serviceId is left alone.
-func (s *Server) checkAgainstCatalogue(ctx context.Context, r paymentRequest, wrong *fieldErrors) error {
-	if r.ServiceID == "" {
-		return nil
+// fail remembers that the centre brought nothing to go by.
+func (c *catalogue) fail(ctx context.Context, err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, errNoServices) {
+		level = slog.LevelError
 	}
-	held, err := s.catalogue.get(ctx)
-	if err != nil {
-		return err
-	}
-	service, known := held.byID[r.ServiceID]
-	if !known {
-		wrong.add("serviceId", ruleUnknownService, "is not in the catalogue; GET /v1/services lists what is")
-		return nil
-	}
-	r.checkService(service, wrong)
-	return nil
-}
-
-// serviceList is the answer to GET /v1/services.
-type serviceList struct {
-	Items  []processing.Service `json:"items"`
-	Age    int                  `json:"age"`              // seconds since the centre told it
-	Broken int                  `json:"broken,omitempty"` // entries left out because they cannot be read
-}
-
-// listServices answers GET /v1/services.
-func (s *Server) listServices(c echo.Context) error {
-	held, err := s.catalogue.get(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON,
-		serviceList{Items: held.Services, Age: s.catalogue.age(held), Broken: held.Broken})
-}
-
-// getService answers GET /v1/services/{serviceId}, from the same catalogue that
-// payments are checked against.
-func (s *Server) getService(c echo.Context) error {
-	held, err := s.catalogue.get(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	service, known := held.byID[pathParameter(c, "serviceId")]
-	if !known {
-		return &problem{code: notFound, detail: "the catalogue has no such service", cause: errors.New("unknown service")}
-	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, struct {
-		processing.Service
-		Age int `json:"age"`
-	}{service, s.catalogue.age(held)})
+	slog.Log(ctx, level, "catalogue not fetched", "error", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed, c.reason = c.now(), err
 }

@@ -104,6 +104,7 @@ func TestReplayOfAnEndedPaymentNeedsOnlyTheLedger(t *testing.T) {
 	must(t, err)
 	_, err = b.ledger.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateCancelled, UnlessPaid: true})
 	must(t, err)
+	b.saved(storage.Catalogue{Content: `{"services":null}`, Services: 1, FetchedAt: storage.At(time.Now())}) // newer, and cannot be read
 
 	restarted := newBank(t, func(o *api.Options) {
 		o.Ledger, o.Temporal = b.ledger, noTemporal(t)

@@ -99,7 +99,7 @@ func New(o Options) (*Server, error) {
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 	}
-	s.catalogue = catalogue{fetch: o.Centre.Services, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
+	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	s.echo = s.routes()
 	s.http = &http.Server{
 		Handler:           s.echo,
@@ -185,7 +185,7 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/payments/:id/cancel", []role{roleOperator}, nil, s.orderPayment(domain.ActionCancel)},
 		{http.MethodPost, "/v1/payments/:id/resolve", []role{roleOperator}, nil, s.orderPayment(domain.ActionResolve)},
 		{http.MethodPost, "/v1/payments/actions", []role{roleOperator}, nil, s.orderMany},
-		{http.MethodGet, "/v1/services", everybody, nil, s.listServices},
+		{http.MethodGet, "/v1/services", everybody, []string{"refresh"}, s.listServices},
 		{http.MethodGet, "/v1/services/:serviceId", everybody, nil, s.getService},
 		{http.MethodGet, "/v1/balance", everybody, nil, s.getBalance},
 		{http.MethodGet, "/v1/balance/history", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listBalances},
