@@ -23,6 +23,7 @@ type PaymentFilter struct {
 	Paused        *bool
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
+	BatchID       domain.BatchID
 }
 
 // ErrCursor is returned for a cursor that this ledger did not hand out.
@@ -72,6 +73,9 @@ func (f PaymentFilter) narrow(q *gorm.DB) *gorm.DB {
 	}
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
+	}
+	if f.BatchID != 0 {
+		q = q.Where("batch_id = ?", f.BatchID)
 	}
 	if f.Held != nil {
 		q = q.Where("(held OR proposed <> '') = ?", *f.Held)

@@ -33,6 +33,7 @@ type Payment struct {
 	AgentTransactionDate string // 2006-01-02T15:04:05 in the configured zone, fixed at acceptance
 	RetryInitial         time.Duration
 	RetryFactorMilli     int64
+	BatchID              *domain.BatchID // nil: accepted by itself
 
 	State          domain.State
 	NeedsOperator  bool
