@@ -23,6 +23,7 @@ type Metrics struct {
 	catalogueFetched, catalogueServices prometheus.Gauge
 	catalogueEntries, cataloguePatterns prometheus.Gauge // broken ones
 	catalogueEmpty                      prometheus.Counter
+	intakes                             *prometheus.CounterVec
 }
 
 // partnerProcessing is the processing centre in the partner label.
@@ -51,8 +52,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "tolem_open_payments_old", Help: "Open payments older than the limit, those that wait for their payer left out.",
 		}, []string{"limit"}),
 		balances: newBalanceMetrics(registry),
+		intakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tolem_intake_starts_total", Help: "Starts of batches' payments by result, started or failed; the sweep starts what failed.",
+		}, []string{"result"}),
 	}
-	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged)
+	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged, m.intakes)
 	m.registerCatalogue(registry)
 	return m
 }
@@ -134,4 +138,15 @@ func (m *Metrics) emptyCatalogue() {
 	if m != nil {
 		m.catalogueEmpty.Inc()
 	}
+}
+
+func (m *Metrics) intake(started bool) {
+	if m == nil {
+		return
+	}
+	result := "started"
+	if !started {
+		result = "failed"
+	}
+	m.intakes.WithLabelValues(result).Inc()
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Sweep      *activities.Sweep
 	Balance    *activities.Balance
 	Catalogue  *activities.Catalogue
+	Intake     *activities.Intake
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
 	// SweepOlderThan is how long an accepted payment may be without a workflow
@@ -67,7 +68,8 @@ func New(o Options) *Workers {
 	main.RegisterWorkflowWithOptions(workflows.Sweep, workflow.RegisterOptions{Name: workflows.SweepWorkflow})
 	main.RegisterWorkflowWithOptions(workflows.Balance, workflow.RegisterOptions{Name: workflows.BalanceWorkflow})
 	main.RegisterWorkflowWithOptions(workflows.Catalogue, workflow.RegisterOptions{Name: workflows.CatalogueWorkflow})
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue} {
+	main.RegisterWorkflowWithOptions(workflows.Intake, workflow.RegisterOptions{Name: workflows.IntakeWorkflow})
+	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake} {
 		main.RegisterActivity(a)
 	}
 

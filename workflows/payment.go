@@ -17,6 +17,8 @@ const (
 	PaymentWorkflow = "Payment"
 	SweepWorkflow   = "Sweep"
 	SweepSchedule   = "sweep"
+	IntakeWorkflow  = "Intake"
+	IntakeMore      = "more"       // signal without content: rows were committed
 	MainQueue       = "tolem"      // workflows and their local activities
 	ProcessingQueue = "processing" // later attempts; its rate limit holds across workers
 )

@@ -49,6 +49,13 @@ func TestWire(t *testing.T) {
 		{activities.Nudge{Cause: domain.CauseBalance}, `{"cause":"balance"}`},
 		{activities.CatalogueInput{}, `{}`},
 		{activities.CatalogueResult{Services: 1, BrokenEntries: 2, BrokenPatterns: 3, Saved: true}, `{"services":1,"brokenEntries":2,"brokenPatterns":3,"saved":true}`},
+		{workflows.IntakeInput{BatchID: 5}, `{"batchId":"5","soFar":{"started":0,"failed":0}}`},
+		{workflows.IntakeInput{BatchID: 5, After: 12, Again: true, SoFar: workflows.IntakeResult{Started: 1, Failed: 2}},
+			`{"batchId":"5","after":"12","again":true,"soFar":{"started":1,"failed":2}}`},
+		{activities.IntakePageInput{BatchID: 5, After: 12}, `{"batchId":"5","after":"12"}`},
+		{activities.IntakePageInput{BatchID: 5}, `{"batchId":"5"}`},
+		{activities.IntakePageResult{Last: 12, Full: true, Started: 1, Failed: 2}, `{"last":"12","full":true,"started":1,"failed":2}`},
+		{activities.IntakePageResult{}, `{"started":0,"failed":0}`},
 	} {
 		got, err := json.Marshal(c.value)
 		require.NoError(t, err)
@@ -62,6 +69,7 @@ func TestWire(t *testing.T) {
 		[]string{workflows.PaymentWorkflow, workflows.SweepWorkflow, workflows.SweepSchedule, workflows.MainQueue, workflows.ProcessingQueue})
 	require.Equal(t, []string{"Balance", "balance", "nudge"}, []string{workflows.BalanceWorkflow, workflows.BalanceSchedule, activities.NudgeSignal})
 	require.Equal(t, []string{"Catalogue", "catalogue"}, []string{workflows.CatalogueWorkflow, workflows.CatalogueSchedule})
+	require.Equal(t, []string{"Intake", "more", "intake/5"}, []string{workflows.IntakeWorkflow, workflows.IntakeMore, domain.BatchID(5).WorkflowID()})
 	require.Equal(t, "payment/12", domain.AgentTransactionID(12).WorkflowID())
 	var names []string
 	for _, key := range workflows.SearchAttributes() {
@@ -72,6 +80,7 @@ func TestWire(t *testing.T) {
 		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
 		&activities.Balance{}:   {"WatchBalance"},
 		&activities.Catalogue{}: {"Refresh"},
+		&activities.Intake{}:    {"StartPage"},
 	} {
 		for _, m := range methods {
 			_, ok := reflect.TypeOf(activity).MethodByName(m)

@@ -93,17 +93,19 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 }
 
 func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.Client, metrics *activities.Metrics) error {
+	start := func(ctx context.Context, p storage.OpenPayment) error {
+		_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
+		return err
+	}
 	o := workers.Options{
 		Temporal: r.temporal, Namespace: namespace(c.Temporal),
 		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics,
 			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
-		Ledger: &activities.Ledger{Ledger: r.ledger},
-		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: func(ctx context.Context, p storage.OpenPayment) error {
-			_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
-			return err
-		}},
+		Ledger:         &activities.Ledger{Ledger: r.ledger},
+		Sweep:          &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: start},
 		Balance:        &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
 		Catalogue:      &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
+		Intake:         &activities.Intake{Ledger: r.ledger, Metrics: metrics, Start: start},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
 	}
 	if err := workers.Prepare(ctx, o); err != nil {
