@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -21,6 +22,10 @@ const (
 	// maxBody bounds a body, in bytes; the largest payment that passes the rules
 	// has 59 KB in Cyrillic, two bytes a letter.
 	maxBody = 64 << 10
+
+	// maxComplaints bounds what is said about one body: a payment has 59 fields at
+	// most, and a body of other fields must not take time by the square of them.
+	maxComplaints = 200
 
 	// maxNesting bounds objects within objects; a payment needs two.
 	maxNesting = 8
@@ -45,13 +50,17 @@ const (
 	ruleUnknownService = "unknown_service" // the catalogue has no such service
 )
 
-// readBody reads a JSON body within its limit.
-func readBody(c echo.Context) ([]byte, error) {
+// readBody reads a JSON body of the usual size.
+func readBody(c echo.Context) ([]byte, error) { return readUpTo(c, maxBody, readLimit) }
+
+// readUpTo reads a JSON body of at most limit bytes, in the time that the
+// connection has for it.
+func readUpTo(c echo.Context, limit int64, within time.Duration) ([]byte, error) {
 	r := c.Request()
 	if !isJSON(r.Header) {
 		return nil, &problem{code: unsupportedMediaType, detail: mediaTypeRule}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
 	switch {
@@ -60,7 +69,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	case errors.As(err, &tooLarge):
 		return nil, err
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return nil, &problem{code: requestTimeout, detail: "send the whole request within " + readLimit.String()}
+		return nil, &problem{code: requestTimeout, detail: "send the whole request within " + within.String()}
 	}
 	return nil, &problem{code: invalidRequest, detail: "the body broke off"}
 }
@@ -82,8 +91,11 @@ type reader func(raw json.RawMessage) *complaint
 // fieldErrors collects what is wrong with a body.
 type fieldErrors []fieldError
 
-// add keeps one complaint of each kind for each field.
+// add keeps one complaint of each kind for each field, and maxComplaints in all.
 func (f *fieldErrors) add(field, code, rule string) {
+	if len(*f) == maxComplaints {
+		return
+	}
 	for _, e := range *f {
 		if e.Field == field && e.Code == code {
 			return

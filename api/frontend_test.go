@@ -22,6 +22,7 @@ type frontend struct {
 
 	mu     sync.Mutex
 	starts []*workflowservice.StartWorkflowExecutionRequest
+	wakes  []*workflowservice.SignalWithStartWorkflowExecutionRequest
 }
 
 func newFrontend(t *testing.T) *frontend {
@@ -71,6 +72,14 @@ func (f *frontend) StartWorkflowExecution(_ context.Context, r *workflowservice.
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run", Started: true}, nil
 }
 
+// SignalWithStartWorkflowExecution remembers the start.
+func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wakes = append(f.wakes, r)
+	return &workflowservice.SignalWithStartWorkflowExecutionResponse{RunId: "run", Started: true}, nil
+}
+
 // GetWorkflowExecutionHistory never has news: the workflow does not end.
 func (f *frontend) GetWorkflowExecutionHistory(ctx context.Context, _ *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
 	<-ctx.Done()
@@ -81,6 +90,13 @@ func (f *frontend) started() []*workflowservice.StartWorkflowExecutionRequest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]*workflowservice.StartWorkflowExecutionRequest(nil), f.starts...)
+}
+
+// woken are the starts with a signal.
+func (f *frontend) woken() []*workflowservice.SignalWithStartWorkflowExecutionRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]*workflowservice.SignalWithStartWorkflowExecutionRequest(nil), f.wakes...)
 }
 
 // quiet is a Temporal logger that says nothing.

@@ -163,9 +163,7 @@ func (s *Server) answerPayment(c echo.Context, p storage.Payment, created bool) 
 }
 
 // start starts the workflow of a payment that is still accepted, and finds the
-// one of a payment that moves. A request waits startPatience for the start; the
-// start itself goes on for startLimit, so that a slow Temporal delays a payment by
-// seconds and not until the sweep. A failure leaves the payment accepted, and the
+// one of a payment that moves. A failure leaves the payment accepted, and the
 // sweep starts it. Starting twice is harmless: the workflow's id is the payment's.
 func (s *Server) start(ctx context.Context, p storage.Payment) client.WorkflowRun {
 	switch {
@@ -175,22 +173,37 @@ func (s *Server) start(ctx context.Context, p storage.Payment) client.WorkflowRu
 		return s.temporal.GetWorkflow(ctx, p.ID.WorkflowID(), "")
 	}
 	started := make(chan client.WorkflowRun, 1)
-	s.starts.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
-		defer cancel()
+	s.patiently(ctx, func(ctx context.Context) {
 		run, err := workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.CreatedAt.Time))
 		if err != nil {
 			slog.WarnContext(ctx, "payment is accepted and not started yet; the sweep starts it", "process", p.ID.WorkflowID(), "error", err)
 		}
 		started <- run
 	})
-	patience := time.NewTimer(startPatience)
-	defer patience.Stop()
 	select {
 	case run := <-started:
 		return run
-	case <-patience.C:
+	default:
 		return nil
+	}
+}
+
+// patiently waits startPatience for a start. The start itself goes on for
+// startLimit, so that a slow Temporal delays a payment by seconds and not until
+// the sweep.
+func (s *Server) patiently(ctx context.Context, start func(ctx context.Context)) {
+	through := make(chan struct{})
+	s.starts.Go(func() {
+		defer close(through)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
+		defer cancel()
+		start(ctx)
+	})
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	select {
+	case <-through:
+	case <-patience.C:
 	}
 }
 

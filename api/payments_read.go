@@ -16,7 +16,7 @@ import (
 
 // paymentParameters are those of GET /v1/payments.
 var paymentParameters = []string{
-	"state", "serviceId", "resultCode", "needs_operator", "held", "paused", "olderThan", "createdAfter", "createdBefore", "limit", "cursor",
+	"state", "serviceId", "resultCode", "needs_operator", "held", "paused", "olderThan", "createdAfter", "createdBefore", "batchId", "limit", "cursor",
 }
 
 // A page's length.
@@ -112,6 +112,11 @@ func paymentFilter(given url.Values, now time.Time) (f storage.PaymentFilter, er
 			return f, badParameter(name, ruleFormat, "must be true or false")
 		}
 		*into = &yes
+	}
+	if given.Has("batchId") {
+		if f.BatchID, err = domain.ParseBatchID(given.Get("batchId")); err != nil {
+			return f, badParameter("batchId", ruleFormat, "must be the batchId of an answer, 1 to 18 digits")
+		}
 	}
 	if f.CreatedAfter, err = instant(given, "createdAfter"); err != nil {
 		return f, err

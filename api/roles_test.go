@@ -19,6 +19,7 @@ func TestRolesAndRoutes(t *testing.T) {
 		want               map[string]int
 	}{
 		{"POST", "/v1/payments", "{}", creators},
+		{"POST", "/v1/payments/batch", "[]", creators},
 		{"GET", "/v1/payments", "", everybody},
 		{"GET", "/v1/payments/" + id, "", everybody},
 		{"GET", "/v1/payments/" + id + "/attempts", "", everybody},

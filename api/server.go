@@ -175,6 +175,7 @@ func (s *Server) table() []route {
 	everybody := []role{roleAgent, roleViewer, roleOperator}
 	return []route{
 		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
+		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
 		{http.MethodGet, "/v1/payments", everybody, paymentParameters, s.listPayments},
 		{http.MethodGet, "/v1/payments/:id", everybody, nil, s.getPayment},
 		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.listAttempts},

@@ -248,6 +248,8 @@ func TestOverTheWire(t *testing.T) {
 			"\r\nContent-Length: 70000\r\n\r\n" + strings.Repeat(" ", 70000), 413},
 		"endless body": {"POST /v1/payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + secretAgent +
 			"\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat(" ", 4096)+"\r\n", 17), 413},
+		"batch over 64 KiB": {"POST /v1/payments/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + secretAgent +
+			"\r\nIdempotency-Key: a\r\nContent-Length: 70000\r\n\r\n[" + simple + strings.Repeat(" ", 70000-2-len(simple)) + "]", 202},
 		"two tokens": {"GET /v1/payments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + secretAgent + "\r\nAuthorization: Bearer " + secretViewer + "\r\n\r\n", 401},
 		"two keys": {"POST /v1/payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + secretAgent +
 			"\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: " + marshal(t, len(simple)) + "\r\n\r\n" + simple, 400},

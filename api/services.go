@@ -21,13 +21,20 @@ func (s *Server) checkAgainstCatalogue(ctx context.Context, r paymentRequest, wr
 	if err != nil {
 		return err
 	}
-	service, known := held.byID[r.ServiceID]
-	if !known {
-		wrong.add("serviceId", ruleUnknownService, "is not in the catalogue; GET /v1/services lists what is")
-		return nil
-	}
-	r.checkService(service, wrong)
+	held.check(r, wrong)
 	return nil
+}
+
+// check adds what the request's service forbids in this catalogue. A request
+// without a readable serviceId is left alone.
+func (h *heldCatalogue) check(r paymentRequest, wrong *fieldErrors) {
+	service, known := h.byID[r.ServiceID]
+	switch {
+	case known:
+		r.checkService(service, wrong)
+	case r.ServiceID != "":
+		wrong.add("serviceId", ruleUnknownService, "is not in the catalogue; GET /v1/services lists what is")
+	}
 }
 
 // serviceList is the answer to GET /v1/services.
