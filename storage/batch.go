@@ -123,10 +123,8 @@ type freshRow struct {
 	generated bool // the ledger makes its id
 }
 
-// settle answers the rows that earlier requests had accepted, and those whose
-// chosen id stands twice. It returns the others.
+// settle answers the rows that earlier requests had accepted and returns the others.
 func (i *intake) settle(before map[string]acceptedRow, caller, key string) (fresh []freshRow) {
-	chosen := map[domain.AgentTransactionID]bool{}
 	for at, row := range i.rows {
 		p := row.Payment
 		p.Caller, p.IdempotencyKey, p.BatchID = caller, rowKey(key, row.Index), &i.batch
@@ -137,11 +135,8 @@ func (i *intake) settle(before map[string]acceptedRow, caller, key string) (fres
 			i.results[at] = RowResult{ID: earlier.ID, State: earlier.State}
 		case there:
 			i.results[at] = RowResult{Err: ErrKeyReused}
-		case chosen[p.ID]:
-			i.results[at] = RowResult{Err: ErrIDTaken}
 		default:
 			fresh = append(fresh, freshRow{payment: p, at: at, generated: p.ID == 0})
-			chosen[p.ID] = p.ID != 0 // 0 is none, and no row's alone
 		}
 	}
 	return fresh
@@ -154,8 +149,9 @@ func (i *intake) insert(tx *gorm.DB, fresh []freshRow) (again []freshRow, err er
 		return nil, err
 	}
 	// By id, two batches that choose the same ids wait for each other in one order
-	// and never both for ever; a chosen id goes before a generated one that hits it.
-	slices.SortFunc(fresh, func(a, b freshRow) int {
+	// and never both for ever. Of rows with one id the earlier is stored, and a
+	// chosen id goes before a generated one that hits it.
+	slices.SortStableFunc(fresh, func(a, b freshRow) int {
 		switch {
 		case a.payment.ID != b.payment.ID:
 			return cmp.Compare(a.payment.ID, b.payment.ID)
