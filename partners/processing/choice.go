@@ -23,8 +23,8 @@ type Requested struct {
 	ContractID           string
 }
 
-// The reasons of CheckChoice, beside ProblemMissing. A colon, a space and amounts
-// or an explanation may follow.
+// The reasons of CheckChoice, beside ProblemMissing. A reason is one of these, or
+// one of these, ": " and amounts or an explanation.
 const (
 	ProblemAmount      = "must be above 0 and at most 999999999.99"
 	ProblemNotFixed    = "is not the fixed amount that check displayed"
@@ -35,12 +35,12 @@ const (
 	ProblemSum         = "do not add up to amountTo"
 	ProblemSumTooLarge = "add up to more than 999999999.99"
 	ProblemNotOffered  = "is not among those that check offered"
-	ProblemNoContracts = "is not asked for: check offered no contracts"
-	ProblemNoReceipt   = "are not asked for: check brought no receipt"
+	ProblemNoContracts = "is not asked for, check offered no contracts"
+	ProblemNoReceipt   = "are not asked for, check brought no receipt"
 	ProblemLineTwice   = "is a line that is chosen already"
 	ProblemExpired     = "is a line of a receipt that has expired"
 	ProblemReading     = "must be a meter reading of up to 12 digits and up to 3 decimals"
-	ProblemNoMeter     = "is not asked for: the line has no meter"
+	ProblemNoMeter     = "is not asked for, the line has no meter"
 )
 
 // displayFixedAmount is the display that names the only amount a payment may
