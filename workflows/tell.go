@@ -10,7 +10,8 @@ import (
 	"tolem/domain"
 )
 
-// ChooseUpdate tells a payment's workflow that its payer's choice is recorded.
+// ChooseUpdate tells a payment's workflow that the ledger holds the payer's
+// choice. It carries nothing. A wire name: never change it.
 const ChooseUpdate = "choose"
 
 // Refused is an order that the workflow turned away at the door.
@@ -49,4 +50,22 @@ func Order(ctx context.Context, c client.Client, id domain.AgentTransactionID, a
 	var result OrderResult
 	err = handle.Get(ctx, &result)
 	return result, err
+}
+
+// TellChoice tells a payment's workflow that the payer's choice is in the ledger,
+// and returns when the workflow has acted on it. The same updateID again is the
+// same update: it gets the same answer.
+//
+// An error is Temporal's as it is and says nothing about the choice, which is
+// durable without it: no such workflow, no answer within ctx, an update that the
+// workflow refused.
+func TellChoice(ctx context.Context, c client.Client, id domain.AgentTransactionID, updateID string) error {
+	told, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: ChooseUpdate,
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return told.Get(ctx, nil)
 }

@@ -70,6 +70,7 @@ func TestWire(t *testing.T) {
 	require.Equal(t, []string{"Balance", "balance", "nudge"}, []string{workflows.BalanceWorkflow, workflows.BalanceSchedule, activities.NudgeSignal})
 	require.Equal(t, []string{"Catalogue", "catalogue"}, []string{workflows.CatalogueWorkflow, workflows.CatalogueSchedule})
 	require.Equal(t, []string{"Intake", "more", "intake/5"}, []string{workflows.IntakeWorkflow, workflows.IntakeMore, domain.BatchID(5).WorkflowID()})
+	require.Equal(t, "choose", workflows.ChooseUpdate)
 	require.Equal(t, "payment/12", domain.AgentTransactionID(12).WorkflowID())
 	var names []string
 	for _, key := range workflows.SearchAttributes() {
