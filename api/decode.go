@@ -48,6 +48,9 @@ const (
 	ruleRange          = "range"           // too small or too large
 	rulePattern        = "pattern"         // does not match the service's pattern
 	ruleUnknownService = "unknown_service" // the catalogue has no such service
+	ruleNotOffered     = "not_offered"     // check did not offer it, or not for this
+	ruleMismatch       = "mismatch"        // differs from the amount that it must equal
+	ruleExpired        = "expired"         // can no longer be paid
 )
 
 // readBody reads a JSON body of the usual size.
@@ -72,6 +75,18 @@ func readUpTo(c echo.Context, limit int64, within time.Duration) ([]byte, error)
 		return nil, &problem{code: requestTimeout, detail: "send the whole request within " + within.String()}
 	}
 	return nil, &problem{code: invalidRequest, detail: "the body broke off"}
+}
+
+// readOptionalBody reads a JSON body that may be left out: then it is {}.
+func readOptionalBody(c echo.Context) ([]byte, error) {
+	if c.Request().ContentLength == 0 {
+		return []byte("{}"), nil
+	}
+	body, err := readBody(c)
+	if err == nil && len(body) == 0 { // of a length that was not announced
+		return []byte("{}"), nil
+	}
+	return body, err
 }
 
 func isJSON(h http.Header) bool {
@@ -130,22 +145,28 @@ func decodeObject(body []byte, fields map[string]reader) (wrong fieldErrors) {
 		wrong.add("", ruleJSON, "must be a JSON object")
 		return wrong
 	}
+	wrong.read("", members, fields)
+	return wrong
+}
+
+// read reads the members of one object, each of them among fields and once.
+// Complaints name a field with prefix before it.
+func (f *fieldErrors) read(prefix string, members []member, fields map[string]reader) {
 	seen := map[string]bool{}
 	for _, m := range members {
 		read, known := fields[m.name]
 		switch {
 		case !known:
-			wrong.add(safeName(m.name), ruleUnknown, "is not a field of this request")
+			f.add(prefix+safeName(m.name), ruleUnknown, "is not a field of this request")
 		case seen[m.name]:
-			wrong.add(m.name, ruleDuplicate, "must stand once")
+			f.add(prefix+m.name, ruleDuplicate, "must stand once")
 		default:
 			if c := read(m.value); c != nil {
-				wrong.add(m.name, c.code, c.rule)
+				f.add(prefix+m.name, c.code, c.rule)
 			}
 		}
 		seen[m.name] = true
 	}
-	return wrong
 }
 
 // wellFormed finds what makes a body unreadable as a whole.

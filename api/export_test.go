@@ -1,8 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"time"
+
+	"tolem/domain"
+	"tolem/partners/processing"
+	"tolem/storage"
 )
 
 // DecodePayment is the decoder of POST /v1/payments, and the digest of what it
@@ -18,6 +23,21 @@ func DecodePayment(body []byte) (digest string, problems int, err error) {
 func DecodeBatch(body []byte) (rows []json.RawMessage, problems int) {
 	rows, wrong := decodeBatch(body)
 	return rows, len(wrong)
+}
+
+// DecodeChoice is the decoder of POST /v1/payments/{id}/pay.
+func DecodeChoice(body []byte) (c processing.Choice, problems int) {
+	c, wrong := decodeChoice(body)
+	return c, len(wrong)
+}
+
+// ChoiceDigest is what a repeated choice is known by.
+var ChoiceDigest = choiceDigest
+
+// Choose commits a choice as the handler does once it has read the payment.
+func (s *Server) Choose(ctx context.Context, id domain.AgentTransactionID, c storage.PayerChoice) error {
+	_, err := s.choose(ctx, id, c)
+	return err
 }
 
 // SetClock replaces the catalogue's clock.

@@ -90,7 +90,7 @@ func leaked(text string) string {
 }
 
 // bank is the API with everything around it: a ledger on SQLite, the simulated
-// centre behind the real client, and a Temporal frontend that only takes starts.
+// centre behind the real client, and a Temporal frontend that runs nothing.
 type bank struct {
 	t        *testing.T
 	server   *api.Server

@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
@@ -13,9 +16,9 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// frontend is a Temporal frontend that takes starts and runs nothing, so that
-// payments stay accepted and tests see every start. The tests with a real
-// Temporal are in the stack.
+// frontend is a Temporal frontend that takes starts and updates and runs nothing,
+// so that payments stay where they are and tests see what was asked. The tests
+// with a real Temporal are in the stack.
 type frontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	client client.Client
@@ -23,6 +26,8 @@ type frontend struct {
 	mu     sync.Mutex
 	starts []*workflowservice.StartWorkflowExecutionRequest
 	wakes  []*workflowservice.SignalWithStartWorkflowExecutionRequest
+	told   []*workflowservice.UpdateWorkflowExecutionRequest
+	act    func() error // what the workflow does about an update before it answers; nil: nothing
 }
 
 func newFrontend(t *testing.T) *frontend {
@@ -78,6 +83,38 @@ func (f *frontend) SignalWithStartWorkflowExecution(_ context.Context, r *workfl
 	defer f.mu.Unlock()
 	f.wakes = append(f.wakes, r)
 	return &workflowservice.SignalWithStartWorkflowExecutionResponse{RunId: "run", Started: true}, nil
+}
+
+// UpdateWorkflowExecution remembers the update and answers that the workflow
+// acted on it.
+func (f *frontend) UpdateWorkflowExecution(_ context.Context, r *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.UpdateWorkflowExecutionResponse, error) {
+	f.mu.Lock()
+	f.told = append(f.told, r)
+	act := f.act
+	f.mu.Unlock()
+	if act != nil {
+		if err := act(); err != nil {
+			return nil, serviceerror.ToStatus(err).Err()
+		}
+	}
+	return &workflowservice.UpdateWorkflowExecutionResponse{
+		UpdateRef: &updatepb.UpdateRef{WorkflowExecution: r.GetWorkflowExecution(), UpdateId: r.GetRequest().GetMeta().GetUpdateId()},
+		Outcome:   &updatepb.Outcome{Value: &updatepb.Outcome_Success{}},
+		Stage:     enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
+	}, nil
+}
+
+// updates are "<workflow> <update's name> <update's id> <what was waited for>" of
+// every update, in the order they came.
+func (f *frontend) updates() (lines []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.told {
+		request := r.GetRequest()
+		lines = append(lines, r.GetWorkflowExecution().GetWorkflowId()+" "+request.GetInput().GetName()+" "+request.GetMeta().GetUpdateId()+
+			" "+r.GetWaitPolicy().GetLifecycleStage().String())
+	}
+	return lines
 }
 
 // GetWorkflowExecutionHistory never has news: the workflow does not end.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"tolem/api"
@@ -46,6 +47,31 @@ func FuzzCreatePayment(f *testing.F) {
 		again, problems, err := api.DecodePayment(canonical.Bytes())
 		if err != nil || problems > 0 || again != digest {
 			t.Fatalf("digest %s became %s (%d problems, %v)\n%s", digest, again, problems, err, canonical.Bytes())
+		}
+	})
+}
+
+// FuzzChoosePayment holds the decoder to this: it never panics; what it accepts
+// is one JSON object, and comes back from its own JSON as it was.
+func FuzzChoosePayment(f *testing.F) {
+	for body := range unreadableChoices {
+		f.Add([]byte(body))
+	}
+	for _, c := range misfits {
+		f.Add([]byte(c.body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		choice, problems := api.DecodeChoice(body)
+		if problems > 0 {
+			return
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatalf("accepted what is no object: %v", err)
+		}
+		again, problems := api.DecodeChoice([]byte(marshal(t, choice)))
+		if problems > 0 || !reflect.DeepEqual(again, choice) {
+			t.Fatalf("%+v became %+v (%d problems)", choice, again, problems)
 		}
 	})
 }

@@ -44,11 +44,18 @@ type paymentRequest struct {
 // the bytes, so that the order of fields, white space, escapes, 200 or 200.00,
 // ev_ and a written-out default make no difference.
 func (r paymentRequest) digest() (string, error) {
-	canonical, err := json.Marshal(r) // fields in the struct's order, extras sorted by name
+	return canonicalDigest("payment/1", r)
+}
+
+// canonicalDigest is the SHA-256 of a value's JSON, whose fields are in the
+// struct's order and whose maps are sorted by name. kind names what it is of, and
+// its version.
+func canonicalDigest(kind string, value any) (string, error) {
+	canonical, err := json.Marshal(value)
 	if err != nil {
-		return "", fmt.Errorf("write the canonical request: %w", err)
+		return "", fmt.Errorf("write the canonical %s: %w", kind, err)
 	}
-	sum := sha256.Sum256(append([]byte("payment/1\n"), canonical...))
+	sum := sha256.Sum256(append([]byte(kind+"\n"), canonical...))
 	return hex.EncodeToString(sum[:]), nil
 }
 

@@ -29,6 +29,7 @@ type paymentView struct {
 	AutoPay              bool                      `json:"autoPay"`
 	AgentTransactionDate string                    `json:"agentTransactionDate"`
 	Asks                 domain.Question           `json:"asks,omitempty"`
+	ExpiresAt            *time.Time                `json:"expiresAt,omitempty"` // while the payer may choose
 	ResultCode           *domain.Code              `json:"resultCode,omitempty"`
 	ResultMessage        string                    `json:"resultMessage,omitempty"`
 	TransactionID        string                    `json:"transactionId,omitempty"`
@@ -41,6 +42,7 @@ type paymentView struct {
 	Proposed             *proposalView             `json:"proposed,omitempty"`
 	CreatedAt            time.Time                 `json:"createdAt"`
 	UpdatedAt            time.Time                 `json:"updatedAt"`
+	Choice               json.RawMessage           `json:"choice,omitempty"` // a processing.Choice, as it was recorded
 	checkView
 }
 
@@ -62,7 +64,8 @@ type checkView struct {
 	Currency     string                `json:"currency,omitempty"`
 }
 
-// summary is a payment without what check answered, which can be a megabyte.
+// summary is a payment without what check answered, which can be a megabyte, and
+// without what was chosen of it.
 func summary(p storage.Payment) paymentView {
 	v := paymentView{
 		ID: p.ID, State: p.State, NeedsOperator: p.NeedsOperator, OperatorReason: p.OperatorReason,
@@ -81,12 +84,16 @@ func summary(p storage.Payment) paymentView {
 	if p.NextAttemptAt != nil {
 		v.NextAttemptAt = &p.NextAttemptAt.Time
 	}
+	if p.PayerUntil != nil && asksNow(p) {
+		v.ExpiresAt = &p.PayerUntil.Time
+	}
 	return v
 }
 
 // whole is everything the API shows of a payment.
 func whole(p storage.Payment) paymentView {
 	v := summary(p)
+	v.Choice = json.RawMessage(p.Choice)
 	if p.CheckAnswer == "" {
 		return v
 	}

@@ -140,27 +140,34 @@ func (s *Server) accept(ctx context.Context, p storage.Payment) (storage.Payment
 // answerPayment starts the payment if nobody has, waits as long as the caller
 // prefers, and answers with where the ledger says that it stands.
 func (s *Server) answerPayment(c echo.Context, p storage.Payment, created bool) error {
-	ctx, h := c.Request().Context(), c.Response().Header()
-	run := s.start(ctx, p)
+	run, ended := s.start(c.Request().Context(), p), http.StatusCreated
+	if !created {
+		ended = http.StatusOK
+		c.Response().Header().Set("Idempotent-Replay", "true")
+	}
+	return s.answerInTime(c, p, run, ended)
+}
+
+// answerInTime waits for a payment as long as the caller prefers, waking at the
+// end of run, and answers with where the ledger says that it stands: the status
+// ended for one that has, 202 otherwise.
+func (s *Server) answerInTime(c echo.Context, p storage.Payment, run client.WorkflowRun, ended int) error {
+	h := c.Response().Header()
 	if wait, preferred := preferredWait(c.Request().Header); preferred {
 		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-		p = s.await(ctx, p, run, wait)
+		p = s.await(c.Request().Context(), p, run, wait)
 	}
-	if !created {
-		h.Set("Idempotent-Replay", "true")
-	}
-	h.Set(echo.HeaderLocation, "/v1/payments/"+p.ID.String())
-	status := http.StatusAccepted
-	switch {
-	case p.State.Terminal() && created:
-		status = http.StatusCreated
-	case p.State.Terminal():
-		status = http.StatusOK
-	default:
+	h.Set(echo.HeaderLocation, pathOf(p))
+	status := ended
+	if !p.State.Terminal() {
+		status = http.StatusAccepted
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(askAgain(p, time.Now())))
 	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, whole(p))
 }
+
+// pathOf is where a payment is looked at.
+func pathOf(p storage.Payment) string { return "/v1/payments/" + p.ID.String() }
 
 // start starts the workflow of a payment that is still accepted, and finds the
 // one of a payment that moves. A failure leaves the payment accepted, and the

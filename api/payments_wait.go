@@ -49,9 +49,12 @@ func preferredWait(h http.Header) (time.Duration, bool) {
 }
 
 // settled says whether a waiting caller has something to do: the payment ended,
-// or asks the payer.
-func settled(p storage.Payment) bool {
-	return p.State.Terminal() || p.State == domain.StateAwaitingPayer
+// or asks the payer, who has not chosen yet.
+func settled(p storage.Payment) bool { return p.State.Terminal() || asksNow(p) }
+
+// asksNow says whether the payer has something to choose.
+func asksNow(p storage.Payment) bool {
+	return p.State == domain.StateAwaitingPayer && p.ChoiceSHA256 == ""
 }
 
 // await returns the payment as the ledger has it when it is settled, when the

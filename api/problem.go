@@ -27,6 +27,8 @@ const (
 	methodNotAllowed     problemCode = "method_not_allowed"
 	requestTimeout       problemCode = "request_timeout"
 	idTaken              problemCode = "id_taken"
+	alreadyChosen        problemCode = "already_chosen"
+	notAwaitingPayer     problemCode = "not_awaiting_payer"
 	bodyTooLarge         problemCode = "body_too_large"
 	unsupportedMediaType problemCode = "unsupported_media_type"
 	idempotencyKeyReused problemCode = "idempotency_key_reused"
@@ -60,6 +62,8 @@ var problems = map[problemCode]problemRow{
 	methodNotAllowed:     {http.StatusMethodNotAllowed, "The path does not take this method", 0},
 	requestTimeout:       {http.StatusRequestTimeout, "The request did not come whole in time", 0},
 	idTaken:              {http.StatusConflict, "Another payment holds this agentTransactionId", 0},
+	alreadyChosen:        {http.StatusConflict, "The payer chose otherwise before", 0},
+	notAwaitingPayer:     {http.StatusConflict, "The payment does not wait for its payer", 0},
 	bodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large", 0},
 	unsupportedMediaType: {http.StatusUnsupportedMediaType, "The body must be JSON", 0},
 	idempotencyKeyReused: {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", 0},

@@ -13,6 +13,7 @@ func TestRolesAndRoutes(t *testing.T) {
 	creators := map[string]int{secretAgent: 400, secretViewer: 403, secretOp: 403, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	operators := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 400, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	watchers := map[string]int{secretAgent: 403, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
+	choosers := map[string]int{secretAgent: 409, secretOther: 404, secretViewer: 403, secretOp: 403, secretBoth: 403, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	open := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 200, secretK2: 200, "nobody": 200, "": 200}
 	for _, r := range []struct {
 		method, path, body string
@@ -20,6 +21,7 @@ func TestRolesAndRoutes(t *testing.T) {
 	}{
 		{"POST", "/v1/payments", "{}", creators},
 		{"POST", "/v1/payments/batch", "[]", creators},
+		{"POST", "/v1/payments/" + id + "/pay", "", choosers},
 		{"GET", "/v1/payments", "", everybody},
 		{"GET", "/v1/payments/" + id, "", everybody},
 		{"GET", "/v1/payments/" + id + "/attempts", "", everybody},

@@ -32,9 +32,10 @@ const (
 const (
 	ledgerLimit = 5 * time.Second  // of one read; an indexed read takes milliseconds
 	acceptLimit = 10 * time.Second // of the commit; SQLite waits 5 s for its lock
-	startLimit  = 15 * time.Second // of a workflow's start; the sweep starts what this does not
-	// startPatience is how long a request waits for its workflow's start before
-	// it is answered 202, which is true already.
+	startLimit  = 15 * time.Second // of a workflow's start, or of telling it a choice; the sweep does what this does not
+	// startPatience is how long a request waits for its workflow's start, or for
+	// the workflow to act on a choice, before it is answered 202, which is true
+	// already.
 	startPatience = 2 * time.Second
 )
 
@@ -72,7 +73,7 @@ type Server struct {
 	echo      *echo.Echo
 	http      *http.Server
 
-	starts   sync.WaitGroup // starts of workflows that requests no longer wait for
+	starts   sync.WaitGroup // starts of workflows, and news to them, that requests no longer wait for
 	stop     sync.Once
 	stopping chan struct{} // closed by Shutdown: nobody waits for a payment's end any longer
 }
@@ -178,6 +179,7 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
 		{http.MethodGet, "/v1/payments", everybody, paymentParameters, s.listPayments},
 		{http.MethodGet, "/v1/payments/:id", everybody, nil, s.getPayment},
+		{http.MethodPost, "/v1/payments/:id/pay", []role{roleAgent}, nil, s.payPayment},
 		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.listAttempts},
 		{http.MethodGet, "/v1/payments/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listOrders},
 		{http.MethodPost, "/v1/payments/:id/retry", []role{roleOperator}, nil, s.orderPayment(domain.ActionRetry)},
