@@ -317,6 +317,7 @@ func TestEqualBatchesAtOnce(t *testing.T) {
 func TestBatchWithoutCatalogue(t *testing.T) {
 	b := newBank(t)
 	b.batch("k", http.StatusAccepted, plain(0), plain(1), `{}`)
+	b.saved(storage.Catalogue{Content: `{"services":null}`, Services: 1, FetchedAt: storage.At(time.Now())}) // newer, and cannot be read
 	restarted := newBank(t, func(o *api.Options) { o.Ledger, o.Temporal = b.ledger, noTemporal(t) })
 	restarted.centre.SetDown(true)
 	same(t, restarted.batch("k", http.StatusOK, plain(0), plain(1), `{}`).said(), []string{
