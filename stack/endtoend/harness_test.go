@@ -250,6 +250,9 @@ type payment struct {
 	TransactionID string `json:"transactionId"`
 	Attempts      int    `json:"attempts"`
 	UpdatedAt     string `json:"updatedAt"`
+	// AmountTo is tenge with two decimals.
+	AmountTo             json.Number `json:"amountTo"`
+	AgentTransactionDate string      `json:"agentTransactionDate"`
 }
 
 type attempt struct {
