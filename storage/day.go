@@ -1,0 +1,59 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"tolem/domain"
+)
+
+// DayRow is what a reconciliation needs of a payment: nothing personal.
+type DayRow struct {
+	ID                   domain.AgentTransactionID
+	TransactionID        *int64 // nil: the processing centre gave none yet
+	AgentTransactionDate string // 2006-01-02T15:04:05 in the zone that it was accepted in
+	TransactionDate      string // as the processing centre wrote it; "" before
+	StatusDate           string // as the processing centre wrote it; "" before
+	ServiceID            string
+	AmountTo             *domain.Money // nil: the payer has not said it yet
+	AmountFrom           *domain.Money
+	State                domain.State
+}
+
+// dayColumns are DayRow's.
+const dayColumns = "id, transaction_id, agent_transaction_date, transaction_date, status_date, service_id, amount_to, amount_from, state"
+
+// Day reads up to limit payments of one day with an id above after, in the order
+// of their ids. The day, as 2006-01-02, is that of agentTransactionDate: "Эту дату
+// необходимо использовать для проведения сверок" (v20). A payment that is accepted
+// while pages are read is missed when its caller chose an id below them.
+func (l *Ledger) Day(ctx context.Context, date string, after domain.AgentTransactionID, limit int) ([]DayRow, error) {
+	var rows []DayRow
+	err := l.dayRows(ctx).
+		Where("substr(agent_transaction_date, 1, 10) = ? AND id > ?", date, after). // the index's very expression
+		Order("id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read payments of a day: %w", err)
+	}
+	return rows, nil
+}
+
+// PaymentsByID reads those of the payments that there are, in the order of their
+// ids, whatever their day. Give at most a thousand ids: they go into one
+// statement.
+func (l *Ledger) PaymentsByID(ctx context.Context, ids []domain.AgentTransactionID) ([]DayRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []DayRow
+	if err := l.dayRows(ctx).Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read payments by id: %w", err)
+	}
+	return rows, nil
+}
+
+func (l *Ledger) dayRows(ctx context.Context) *gorm.DB {
+	return l.db.WithContext(ctx).Model(&Payment{}).Select(dayColumns)
+}
