@@ -60,7 +60,7 @@ func readBody(c echo.Context) ([]byte, error) { return readUpTo(c, maxBody, read
 // connection has for it.
 func readUpTo(c echo.Context, limit int64, within time.Duration) ([]byte, error) {
 	r := c.Request()
-	if !isJSON(r.Header) {
+	if !hasType(r.Header, echo.MIMEApplicationJSON) {
 		return nil, &problem{code: unsupportedMediaType, detail: mediaTypeRule}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
@@ -89,11 +89,12 @@ func readOptionalBody(c echo.Context) ([]byte, error) {
 	return body, err
 }
 
-func isJSON(h http.Header) bool {
+// hasType says whether a body is of the media type, in UTF-8, not compressed.
+func hasType(h http.Header, wanted string) bool {
 	kind, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
 	charset, named := parameters["charset"]
 	encoding := h.Get(echo.HeaderContentEncoding)
-	return err == nil && kind == "application/json" && (!named || strings.EqualFold(charset, "utf-8")) &&
+	return err == nil && kind == wanted && (!named || strings.EqualFold(charset, "utf-8")) &&
 		(encoding == "" || strings.EqualFold(encoding, "identity"))
 }
 

@@ -48,3 +48,12 @@ var PreferredWait = preferredWait
 
 // PageDuration is the reading of olderThan.
 var PageDuration = duration
+
+// SetLimits replaces how long a request may take to come and to be answered.
+// Call it before Serve.
+func (s *Server) SetLimits(limit time.Duration) {
+	s.http.ReadTimeout, s.http.WriteTimeout = limit, limit
+}
+
+// Comparing is how many registers are being compared.
+func (s *Server) Comparing() int { return len(s.comparing) }

@@ -53,6 +53,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
 		err := next(c)
+		brokeOff := err != nil && c.Response().Committed
 		if err != nil {
 			s.writeProblem(err, c)
 		}
@@ -65,6 +66,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			"method", method, "route", route, "status", status, "duration", taken,
 			"request_id", requestID(c), "caller", who.name,
 		}
+		if brokeOff {
+			line = append(line, "answer", "broke off")
+		}
 		if err != nil {
 			p := problemOf(err)
 			line = append(line, "problem", p.code)
@@ -73,6 +77,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		slog.Log(c.Request().Context(), levelOf(route, status), "request", line...)
+		if brokeOff {
+			panic(http.ErrAbortHandler) // net/http cuts the connection: nobody takes half an answer for a whole one
+		}
 		return nil
 	}
 }

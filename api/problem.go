@@ -37,6 +37,7 @@ const (
 	partnerUnavailable   problemCode = "partner_unavailable"
 	ledgerUnavailable    problemCode = "ledger_unavailable"
 	catalogueUnavailable problemCode = "catalogue_unavailable"
+	reconciliationBusy   problemCode = "reconciliation_busy"
 	partnerTimeout       problemCode = "partner_timeout"
 	temporalUnavailable  problemCode = "temporal_unavailable"
 	tooManyMatched       problemCode = "too_many_matched"
@@ -65,13 +66,14 @@ var problems = map[problemCode]problemRow{
 	alreadyChosen:        {http.StatusConflict, "The payer chose otherwise before", 0},
 	notAwaitingPayer:     {http.StatusConflict, "The payment does not wait for its payer", 0},
 	bodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large", 0},
-	unsupportedMediaType: {http.StatusUnsupportedMediaType, "The body must be JSON", 0},
+	unsupportedMediaType: {http.StatusUnsupportedMediaType, "The body has another media type", 0},
 	idempotencyKeyReused: {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", 0},
 	partnerRefused:       {http.StatusUnprocessableEntity, "The processing centre refused", 0},
 	internalError:        {http.StatusInternalServerError, "Something broke on our side", 0},
 	partnerUnavailable:   {http.StatusBadGateway, "The processing centre gave no answer", retrySoon},
 	ledgerUnavailable:    {http.StatusServiceUnavailable, "The ledger does not answer", retrySoon},
 	catalogueUnavailable: {http.StatusServiceUnavailable, "The catalogue of services is not known", retrySoon},
+	reconciliationBusy:   {http.StatusServiceUnavailable, "Other registers are being compared", retrySoon},
 	partnerTimeout:       {http.StatusGatewayTimeout, "The processing centre did not answer in time", retrySoon},
 	temporalUnavailable:  {http.StatusServiceUnavailable, "The payment's process does not answer", retrySoon},
 	tooManyMatched:       {http.StatusUnprocessableEntity, "The filter matches too many payments", 0},
@@ -92,11 +94,21 @@ type fieldError struct {
 	Message string `json:"message"`
 }
 
+// lineError is what is wrong with one line of a register. It states the rule and
+// never repeats a value.
+type lineError struct {
+	Line    int    `json:"line"`   // from 1, the header's
+	Column  string `json:"column"` // "" is the line as a whole
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
 // problem is an error that knows its answer.
 type problem struct {
 	code       problemCode
 	detail     string
 	fields     []fieldError
+	lines      []lineError
 	resultCode *domain.Code // of partnerRefused
 	cause      error        // for the log, never shown
 }
@@ -199,6 +211,7 @@ type problemJSON struct {
 	Instance   string       `json:"instance"` // the request's id, in our log too
 	ResultCode *domain.Code `json:"resultCode,omitempty"`
 	Errors     []fieldError `json:"errors,omitempty"`
+	Lines      []lineError  `json:"lines,omitempty"`
 }
 
 // writeProblem is the only function that answers with a problem. It is Echo's
@@ -221,6 +234,6 @@ func (s *Server) writeProblem(err error, c echo.Context) {
 	}
 	_ = writeJSON(c, row.status, "application/problem+json", problemJSON{ // the caller has gone; nobody else wants to know
 		Type: "urn:tolem:problem:" + string(p.code), Title: row.title, Status: row.status, Detail: detail,
-		Code: p.code, Instance: requestID(c), ResultCode: p.resultCode, Errors: p.fields,
+		Code: p.code, Instance: requestID(c), ResultCode: p.resultCode, Errors: p.fields, Lines: p.lines,
 	})
 }

@@ -68,6 +68,7 @@ type Server struct {
 
 	catalogue catalogue
 	health    health
+	comparing chan struct{} // holds one for each register that is being compared
 	metrics   metrics
 	docs      docs
 	echo      *echo.Echo
@@ -99,6 +100,7 @@ func New(o Options) (*Server, error) {
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
+		comparing: make(chan struct{}, maxComparisons),
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	s.echo = s.routes()
@@ -193,6 +195,8 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/balance", everybody, nil, s.getBalance},
 		{http.MethodGet, "/v1/balance/history", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listBalances},
 		{http.MethodPost, "/v1/operators/lookup", everybody, nil, s.lookupOperator},
+		{http.MethodGet, "/v1/reconciliation", []role{roleViewer, roleOperator}, []string{"date", "format"}, s.exportDay},
+		{http.MethodPost, "/v1/reconciliation", []role{roleOperator}, []string{"date", "format"}, s.compareDay},
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},
 		{http.MethodGet, "/metrics", nil, nil, s.metrics.serve},

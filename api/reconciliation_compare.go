@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"tolem/domain"
+	"tolem/reconciliation"
+	"tolem/storage"
+)
+
+// compareDay answers POST /v1/reconciliation: our day against the processing
+// centre's register. It changes nothing. The register is read to its end before
+// the ledger is asked; differences are sent as they are found.
+func (s *Server) compareDay(c echo.Context) error {
+	date, format, err := dayParameters(c, echo.MIMEApplicationJSON)
+	if err != nil {
+		return err
+	}
+	if !hasType(c.Request().Header, mediaCSV) {
+		return &problem{code: unsupportedMediaType, detail: "send Content-Type: text/csv in UTF-8, not compressed"}
+	}
+	select {
+	case s.comparing <- struct{}{}:
+		defer func() { <-s.comparing }()
+	default:
+		return &problem{code: reconciliationBusy, detail: "send the register again when another comparison has ended"}
+	}
+	ctx, cancel := takeTime(c)
+	defer cancel()
+	register, err := readRegister(c)
+	if err != nil {
+		return err
+	}
+	out := streamed(c, format)
+	reports := reportJSON
+	if format == mediaCSV {
+		reports = reportCSV
+	}
+	report, end := reports(out, date)
+	result, err := reconciliation.Compare(ctx, reconciliation.Comparison{
+		Date: date, Register: register, Ours: s.rows(ctx, date), Elsewhere: s.elsewhere, Report: report,
+	})
+	if err != nil {
+		return fmt.Errorf("compare a day: %w", err)
+	}
+	if err := errors.Join(end(result, register.Ignored()), out.Flush()); err != nil {
+		return fmt.Errorf("write the comparison: %w", err)
+	}
+	return nil
+}
+
+// readRegister reads the body.
+func readRegister(c echo.Context) (*reconciliation.Register, error) {
+	if c.Request().ContentLength > maxRegister {
+		return nil, tooLongRegister() // before it is sent
+	}
+	body := http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxRegister)
+	register, err := reconciliation.ReadRegister(body, reconciliation.Limits{Rows: maxRows})
+	var bad *reconciliation.BadRegister
+	var tooLarge *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return register, nil
+	case errors.As(err, &bad):
+		p := &problem{code: invalidRequest, detail: "lines lists the first rules that the register breaks; nothing was compared"}
+		for _, b := range bad.Problems {
+			p.lines = append(p.lines, lineError{b.Line, b.Column, string(b.Rule), b.Message})
+		}
+		return nil, p
+	case errors.As(err, &tooLarge), errors.Is(err, reconciliation.ErrTooManyRows):
+		return nil, tooLongRegister()
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil, &problem{code: requestTimeout, detail: "send the whole register within " + dayLimit.String()}
+	}
+	return nil, &problem{code: invalidRequest, detail: "the body broke off; nothing was compared"}
+}
+
+func tooLongRegister() *problem {
+	return &problem{code: bodyTooLarge, detail: fmt.Sprintf("a register has at most %d rows and %d bytes", maxRows, maxRegister)}
+}
+
+// rows are our payments of a day as a comparison takes them.
+func (s *Server) rows(ctx context.Context, date string) iter.Seq2[reconciliation.Row, error] {
+	return func(yield func(reconciliation.Row, error) bool) {
+		for row, err := range s.day(ctx, date) {
+			if !yield(rowOf(row), err) {
+				return
+			}
+		}
+	}
+}
+
+// elsewhere looks payments up whatever their day.
+func (s *Server) elsewhere(ctx context.Context, ids []domain.AgentTransactionID) ([]reconciliation.Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	found, err := s.ledger.PaymentsByID(ctx, ids)
+	if err != nil {
+		return nil, fromLedger(err)
+	}
+	rows := make([]reconciliation.Row, len(found))
+	for i, p := range found {
+		rows[i] = rowOf(p)
+	}
+	return rows, nil
+}
+
+func rowOf(p storage.DayRow) reconciliation.Row {
+	row := reconciliation.Row{
+		ID: p.ID, AgentTransactionDate: p.AgentTransactionDate, ServiceID: p.ServiceID, AmountTo: p.AmountTo, State: p.State,
+	}
+	if p.TransactionID != nil {
+		row.TransactionID = *p.TransactionID
+	}
+	return row
+}
+
+// reportFunc writes one difference, endFunc what follows the last one.
+type (
+	reportFunc = func(reconciliation.Difference) error
+	endFunc    = func(result reconciliation.Result, ignored []string) error
+)
+
+// comparisonView is a comparison but for its differences.
+type comparisonView struct {
+	Date string `json:"date"`
+	reconciliation.Result
+	IgnoredColumns []string `json:"ignoredColumns"`
+}
+
+func marshalComparison(v comparisonView) ([]byte, error) {
+	if v.IgnoredColumns == nil {
+		v.IgnoredColumns = []string{}
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSpace(text.Bytes()), err
+}
+
+// reportJSON writes {"differences":[…],"date":…,"counts":…}: the counts come
+// last, because they are known last.
+func reportJSON(out *bufio.Writer, date string) (reportFunc, endFunc) {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	next := `{"differences":[`
+	report := func(d reconciliation.Difference) error {
+		_, _ = out.WriteString(next) // a bufio.Writer keeps its error for the next call
+		next = ","
+		return encoder.Encode(d)
+	}
+	end := func(result reconciliation.Result, ignored []string) error {
+		rest, err := marshalComparison(comparisonView{date, result, ignored})
+		if err != nil {
+			return err
+		}
+		if next != "," {
+			_, _ = out.WriteString(next) // as above
+		}
+		_, err = fmt.Fprintf(out, "],%s\n", rest[1:]) // the object's members and its end
+		return err
+	}
+	return report, end
+}
+
+// reportColumns are those of the differences as CSV.
+var reportColumns = []string{
+	"class", "kind", "line", "firstLine", "agentTransactionId",
+	"hereDate", "hereTransactionId", "hereServiceId", "hereAmountTo", "hereState",
+	"thereDate", "thereTransactionId", "thereServiceId", "thereAmountTo", "thereState",
+}
+
+// reportCSV writes the differences and, as the last row, the class summary with
+// the rest of the JSON answer: an answer without it broke off.
+func reportCSV(out *bufio.Writer, date string) (reportFunc, endFunc) {
+	w := csv.NewWriter(out)    // writes into out's own buffer: there is nothing else to flush
+	_ = w.Write(reportColumns) // a bufio.Writer keeps its error for the next call
+	report := func(d reconciliation.Difference) error {
+		row := []string{string(d.Class), string(d.Kind), positive(int64(d.Line)), positive(int64(d.FirstLine)), d.ID.String()}
+		if h := d.Here; h != nil {
+			row = append(row, h.AgentTransactionDate, positive(h.TransactionID), h.ServiceID, amountText(h.AmountTo), string(h.State))
+		} else {
+			row = append(row, "", "", "", "", "")
+		}
+		if t := d.There; t != nil {
+			row = append(row, t.AgentTransactionDate, positive(t.TransactionID), t.ServiceID, amountText(t.AmountTo), t.State)
+		} else {
+			row = append(row, "", "", "", "", "")
+		}
+		return w.Write(row)
+	}
+	end := func(result reconciliation.Result, ignored []string) error {
+		rest, err := marshalComparison(comparisonView{date, result, ignored})
+		if err != nil {
+			return err
+		}
+		row := make([]string, len(reportColumns))
+		row[0], row[1] = "summary", string(rest)
+		return w.Write(row)
+	}
+	return report, end
+}
+
+// positive is a number, "" for 0.
+func positive(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
