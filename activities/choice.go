@@ -22,20 +22,36 @@ const inputContractID = "contractId"
 // choice, it changes nothing and returns where the ledger stands. It fails only
 // when the ledger does.
 func (p *Processing) CommitChoice(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	return p.commit(ctx, in, domain.StateAwaitingPayer, chosenIntent)
+}
+
+// CommitIntent commits the intent to pay what check allowed, when the check left
+// it open. Idempotent and failing as CommitChoice.
+func (p *Processing) CommitIntent(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	return p.commit(ctx, in, domain.StateChecking, intentToPay)
+}
+
+// commit takes a payment from a state in which no pay was ever sent to paying,
+// with the bytes of every pay, and remembers that the first pay is this process's.
+func (p *Processing) commit(ctx context.Context, in AttemptInput, from domain.State,
+	build func(storage.Payment, int) (*storage.PayIntent, error),
+) (AttemptResult, error) {
 	p.firsts.forget(in.PaymentID) // an earlier run of this activity may have left its own
 	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	if payment.PaySentAt != nil || payment.ChoiceSHA256 == "" || payment.State != domain.StateAwaitingPayer || payment.Step >= in.Step {
+	if !payment.MayIntend(from) || payment.Step >= in.Step {
 		return behind(payment), nil
 	}
-	intent, err := chosenIntent(payment, in.Step+1)
+	intent, err := build(payment, in.Step+1)
 	if err != nil {
-		return AttemptResult{}, fmt.Errorf("build the chosen pay of payment %s: %w", payment.ID, err)
+		return AttemptResult{}, fmt.Errorf("build pay of payment %s: %w", payment.ID, err)
 	}
 	attempt := payment.Attempts + 1
-	changed, started, err := p.Ledger.CommitChoice(ctx, payment.ID, attempt, execution(ctx), *intent)
+	changed, started, err := p.Ledger.CommitIntent(ctx, payment.ID, storage.IntentRecord{
+		From: from, Attempt: attempt, Execution: execution(ctx), Pay: *intent,
+	})
 	if err != nil {
 		return AttemptResult{}, err
 	}

@@ -45,6 +45,9 @@ type AttemptInput struct {
 	// First is a step's first attempt, which runs in the worker that has the
 	// workflow and keeps to that worker's own limit.
 	First bool `json:"first,omitempty"`
+	// AskOnly leaves the intent to pay to CommitIntent, so that the process which
+	// commits it is the one that makes the first pay.
+	AskOnly bool `json:"askOnly,omitempty"`
 	// PayerDeadline is how long the payer may decide, if check asks.
 	PayerDeadline time.Duration `json:"payerDeadline,omitempty"`
 }
@@ -77,8 +80,9 @@ type AttemptResult struct {
 	Standing
 }
 
-// Check asks whether the payment can be made, and commits the intent to pay in
-// the same transaction as the answer when nothing asks the payer.
+// Check asks whether the payment can be made. When it can and nothing asks the
+// payer, the intent to pay is committed in the same transaction as the answer,
+// unless in.AskOnly leaves that to CommitIntent.
 //
 // Idempotent on the payment: once a pay may have been sent it calls nobody and
 // returns where the ledger stands; asked twice before that, the partner gives
@@ -154,6 +158,9 @@ func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment,
 			if in.PayerDeadline > 0 {
 				r.PayerUntil = time.Now().Add(in.PayerDeadline)
 			}
+			return nil
+		}
+		if in.AskOnly {
 			return nil
 		}
 		if r.Pay, err = intentToPay(payment, in.Step+1); err != nil {

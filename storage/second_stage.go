@@ -9,27 +9,52 @@ import (
 	"tolem/domain"
 )
 
-// CommitChoice commits the intent to pay what the payer chose: state paying, the
-// bytes of pay, pay_sent_at and the started row of its first attempt, all or
-// nothing. changed is false when no choice is recorded, or the payment was paid,
-// ended or moved on meanwhile; then nothing is written.
-func (l *Ledger) CommitChoice(ctx context.Context, id domain.AgentTransactionID, attempt int, execution string, intent PayIntent) (changed bool, started int64, err error) {
+// IntentRecord commits an intent to pay on its own, apart from the answer to check.
+type IntentRecord struct {
+	From      domain.State // awaiting_payer with a recorded choice, or checking with the answer 0
+	Attempt   int          // of the first pay
+	Execution string
+	Pay       PayIntent
+}
+
+// MayIntend says whether the payment stands where its intent to pay may be
+// committed: no pay was ever sent, and the payer chose or check said 0.
+func (p Payment) MayIntend(from domain.State) bool {
+	if p.PaySentAt != nil || p.State != from {
+		return false
+	}
+	if from == domain.StateAwaitingPayer {
+		return p.ChoiceSHA256 != ""
+	}
+	return p.ResultCode != nil && *p.ResultCode == domain.CodeSuccess
+}
+
+// CommitIntent commits the intent to pay: state paying, the bytes of pay,
+// pay_sent_at and the started row of its first attempt, all or nothing. changed is
+// false when the payment does not stand where MayIntend says, or has moved past
+// the step before the first pay's; then nothing is written.
+func (l *Ledger) CommitIntent(ctx context.Context, id domain.AgentTransactionID, r IntentRecord) (changed bool, started int64, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
-		columns := intent.columns()
+		columns := r.Pay.columns()
 		columns["state"], columns["asks_payer"], columns["payer_until"] = domain.StatePaying, domain.AsksNothing, nil
 		columns["attempts"] = gorm.Expr("attempts + 1")
-		chosen := neverPaid(tx).Where("state = ? AND choice_sha256 <> ''", domain.StateAwaitingPayer)
-		changed, err = writeState(chosen, id, intent.Step-1, columns)
+		stands := neverPaid(tx).Where("state = ?", r.From)
+		if r.From == domain.StateAwaitingPayer {
+			stands = stands.Where("choice_sha256 <> ''")
+		} else {
+			stands = stands.Where("result_code = ?", domain.CodeSuccess)
+		}
+		changed, err = writeState(stands, id, r.Pay.Step-1, columns)
 		if err != nil || !changed {
 			return err
 		}
-		row := intent.started(id, attempt, execution)
+		row := r.Pay.started(id, r.Attempt, r.Execution)
 		err = tx.Create(&row).Error
 		started = row.ID
 		return err
 	})
 	if err != nil {
-		return false, 0, fmt.Errorf("commit the choice for payment %s: %w", id, err)
+		return false, 0, fmt.Errorf("commit the intent to pay of payment %s: %w", id, err)
 	}
 	return changed, started, nil
 }

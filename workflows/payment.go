@@ -52,7 +52,10 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 		return PaymentResult{}, err
 	}
 
-	p.until(ctx, check) // leaves the ledger in refused, awaiting_payer, paying or cancelled, or the run cancelled
+	for !p.checked() && ctx.Err() == nil { // leaves the ledger in refused, awaiting_payer, paying or cancelled, or the run cancelled
+		p.until(ctx, check)
+		p.commitIntent(ctx) // where check left that open
+	}
 	for p.asksPayer() && ctx.Err() == nil {
 		if p.payerChooses(ctx) {
 			p.commitChoice(ctx)

@@ -107,6 +107,27 @@ func (p *payment) until(ctx workflow.Context, s step) {
 	}
 }
 
+// checked says that check is behind the payment: it ended, may be paid, or waits
+// for its payer.
+func (p *payment) checked() bool { return p.closed() || p.paySent || p.asksPayer() }
+
+// commitIntent commits the intent to pay after a check that left that open,
+// because it was not made where the first pay will be.
+func (p *payment) commitIntent(ctx workflow.Context) {
+	if p.checked() || p.last.Verdict.Means != domain.GoOn || ctx.Err() != nil {
+		return
+	}
+	if p.hear(ctx); p.closed() { // cancelled by a person at the last moment
+		return
+	}
+	p.step++
+	got, err := do(ctx, ledgerPolicy("commit the intent to pay"), processing.CommitIntent,
+		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
+	if err == nil { // else the run was cancelled meanwhile; the policy retries everything else
+		p.learn(got)
+	}
+}
+
 // past says whether the ledger has the payment beyond a step: an earlier
 // execution took it there.
 func (p *payment) past(s step) bool {
@@ -129,7 +150,7 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 	local := first && (cause == domain.CauseScheduled || s.name == check.name) && p.last.NotSent != activities.RefusedByLimit
 	in.First = local
 	if s.name == check.name {
-		in.PayerDeadline = p.in.PayerDeadline
+		in.PayerDeadline, in.AskOnly = p.in.PayerDeadline, !local
 	}
 	summary := fmt.Sprintf("%s · attempt %d of this payment · %s", s.name, p.attempts+1, cause)
 	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: local, summary: summary}

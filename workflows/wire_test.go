@@ -35,6 +35,8 @@ func TestWire(t *testing.T) {
 			`{"behind":true,"state":"paying","step":1,"attempts":2,"waits":3,"paySent":true,"asks":"contract",` +
 				`"verdict":{"means":"repeat","operatorReason":"late_refusal"},"code":220,"failure":"timeout","transactionId":4,"transactionDate":"d","statusDate":"s"}`},
 		{activities.AttemptResult{}, `{"verdict":{"means":""}}`},
+		{activities.AttemptInput{PaymentID: 12, First: true, AskOnly: true, PayerDeadline: 4},
+			`{"paymentId":"12","step":0,"cause":"","waited":0,"waits":0,"nextWait":0,"first":true,"askOnly":true,"payerDeadline":4}`},
 		{activities.EndInput{PaymentID: 12, Step: 3, State: domain.StateExpired, UnlessPaid: true, Code: &code, TransactionID: 4, TransactionDate: "d", StatusDate: "s"},
 			`{"paymentId":"12","step":3,"state":"expired","unlessPaid":true,"code":220,"transactionId":4,"transactionDate":"d","statusDate":"s"}`},
 		{activities.EndResult{State: domain.StatePaying, Step: 1, Attempts: 2, Waits: 3, PaySent: true, Code: &code},
