@@ -265,7 +265,7 @@ func TestBatchStepsAside(t *testing.T) {
 		}
 		rows := rowsOf(300)
 		for i := 0; i < 300; i += 3 {
-			rows[i].Payment.ID = base + domain.AgentTransactionID(601+i*2)
+			rows[i].Payment.ID = base + domain.AgentTransactionID(101+2*(i/3)) // the odd numbers of blocks 1 and 2, which come next
 		}
 		results, batch := acceptBatch(t, l, "k", rows...)
 		for i, r := range results {
