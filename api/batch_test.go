@@ -342,6 +342,8 @@ func TestBatchRowOfAClosedService(t *testing.T) {
 	must(t, err)
 	got := b.batch("k", http.StatusAccepted, plain(0), closed, closed)
 	same(t, got.said(), []string{"accepted", "replayed accepted", "refused invalid_request account pattern"})
+	got = b.batch("k", http.StatusOK, strings.Replace(closed, "P1011", "P9", 1), strings.Replace(closed, "no", "another", 1))
+	same(t, got.said(), []string{"refused idempotency_key_reused", "refused idempotency_key_reused"})
 }
 
 func TestBatchWithoutTemporalOrLedger(t *testing.T) {

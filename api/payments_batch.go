@@ -97,9 +97,9 @@ func (s *Server) createBatch(c echo.Context) error {
 type rowCheck struct {
 	held        *heldCatalogue // nil: there is none
 	unavailable error          // why
-	// before reads the digests of the rows that earlier requests had accepted, by
-	// their index, when one is needed first.
-	before func() (map[int]string, error)
+	// before reads, when it is needed first, which rows earlier requests had
+	// accepted, by their index.
+	before func() (map[int]bool, error)
 }
 
 // checkRows reads every row by the rules of POST /v1/payments: items has what is
@@ -108,14 +108,14 @@ type rowCheck struct {
 func (s *Server) checkRows(ctx context.Context, who caller, key string, rows []json.RawMessage) (items []batchItem, valid []storage.BatchRow, err error) {
 	var check rowCheck
 	check.held, check.unavailable = s.catalogue.get(ctx)
-	check.before = sync.OnceValues(func() (map[int]string, error) {
+	check.before = sync.OnceValues(func() (map[int]bool, error) {
 		ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
 		defer cancel()
-		digests, err := s.ledger.AcceptedRows(ctx, who.name, key)
+		accepted, err := s.ledger.AcceptedRows(ctx, who.name, key)
 		if err != nil {
 			return nil, fromLedger(err)
 		}
-		return digests, nil
+		return accepted, nil
 	})
 	items, began := make([]batchItem, len(rows)), s.catalogue.now()
 	for i, raw := range rows {
@@ -125,7 +125,7 @@ func (s *Server) checkRows(ctx context.Context, who caller, key string, rows []j
 		request, wrong := decodeRow(raw)
 		payment, err := s.newPayment(who, key, request)
 		if err == nil {
-			wrong, err = check.row(i, request, payment.RequestSHA256, wrong)
+			wrong, err = check.row(i, request, wrong)
 		}
 		switch {
 		case err != nil:
@@ -139,9 +139,10 @@ func (s *Server) checkRows(ctx context.Context, who caller, key string, rows []j
 	return items, valid, nil
 }
 
-// row says everything that is wrong with a row. Nothing is wrong with one that an
-// earlier request had accepted, whatever the catalogue says by now.
-func (c rowCheck) row(i int, r paymentRequest, digest string, wrong fieldErrors) (fieldErrors, error) {
+// row says everything that is wrong with a row. Where an earlier request had one
+// accepted, whatever the catalogue says by now, nothing is: the ledger tells a
+// repetition from another request.
+func (c rowCheck) row(i int, r paymentRequest, wrong fieldErrors) (fieldErrors, error) {
 	readable := len(wrong) == 0
 	if c.held != nil {
 		c.held.check(r, &wrong)
@@ -153,7 +154,7 @@ func (c rowCheck) row(i int, r paymentRequest, digest string, wrong fieldErrors)
 	switch {
 	case err != nil:
 		return nil, err
-	case before[i] == digest:
+	case before[i]:
 		return nil, nil
 	case c.held == nil:
 		return nil, c.unavailable

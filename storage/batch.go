@@ -215,24 +215,24 @@ func (i *intake) number(tx *gorm.DB, fresh []freshRow) error {
 	return nil
 }
 
-// AcceptedRows are the digests of the requests that the caller's batch of this key
-// holds, by their index: empty for a new key.
-func (l *Ledger) AcceptedRows(ctx context.Context, caller, key string) (map[int]string, error) {
+// AcceptedRows says by index which rows the caller's batch of this key holds: none
+// for a new key.
+func (l *Ledger) AcceptedRows(ctx context.Context, caller, key string) (map[int]bool, error) {
 	var found []acceptedRow
 	err := l.db.WithContext(ctx).Model(&Payment{}).
 		Where("batch_id = (SELECT id FROM batches WHERE caller = ? AND idempotency_key = ?)", caller, key).Find(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("read accepted rows: %w", err)
 	}
-	digests := make(map[int]string, len(found))
+	accepted := make(map[int]bool, len(found))
 	for _, r := range found {
 		index, err := strconv.Atoi(strings.TrimPrefix(r.IdempotencyKey, key+" "))
 		if err != nil {
 			return nil, fmt.Errorf("payment %s: its key is not that of a batch's row", r.ID)
 		}
-		digests[index] = r.RequestSHA256
+		accepted[index] = true
 	}
-	return digests, nil
+	return accepted, nil
 }
 
 // AcceptedOfBatch reads up to limit payments of a batch that are still accepted,
