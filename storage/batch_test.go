@@ -287,14 +287,14 @@ func TestBatchNumbersGoRound(t *testing.T) {
 		require.NoError(t, err)
 		numbers := map[int64]bool{}
 		for i := range 3 { // the batch's own id, of this time, takes block 993
-			results, _ := acceptBatch(t, l, strconv.Itoa(i), rowsOf(300)...)
+			results, _ := acceptBatch(t, l, strconv.Itoa(i), rowsOf(400)...)
 			for _, r := range results {
 				require.Equal(t, noon.UnixMilli(), int64(r.ID)/100_000)
 				numbers[int64(r.ID)%100_000] = true
 			}
 		}
-		require.Len(t, numbers, 900)
-		for _, n := range []int64{99_400, 99_999, 0, 299} {
+		require.Len(t, numbers, 1_200)
+		for _, n := range []int64{99_400, 99_999, 0, 599} {
 			require.True(t, numbers[n], "number %d", n)
 		}
 	})
