@@ -131,6 +131,7 @@ func announce(out io.Writer, s *embedded.Stack, dir string) {
 	}
 	if s.Token != "" {
 		line("token", s.Token)
+		line("operator 2", s.SecondToken)
 		fmt.Fprintf(out, `
 Try it:
 

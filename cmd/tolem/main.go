@@ -72,9 +72,9 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 // developmentTokens makes a secret for this run of `tolem serve`, which is how a
 // developer begins, and tells it to the terminal and nobody else.
 func developmentTokens(out io.Writer) string {
-	secret := rand.Text()
-	fmt.Fprintf(out, "API_TOKENS is not set: for this run the token is %s (it may create payments and read everything)\n", secret)
-	return "dev:agent:" + secret + ",dev:operator:" + secret
+	secret, second := rand.Text(), rand.Text()
+	fmt.Fprintf(out, "API_TOKENS is not set: for this run the token is %s (agent and operator), a second operator's is %s\n", secret, second)
+	return "dev:agent:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
 }
 
 func migrate() *cobra.Command {

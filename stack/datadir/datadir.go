@@ -87,11 +87,11 @@ func (d *Dir) Sub(name string) (string, error) {
 	return path, nil
 }
 
-// Secret returns the development API secret of this directory: 64 hexadecimal
-// digits, made at the first call and the same ever after. Only the owner of the
-// directory can read its file.
-func (d *Dir) Secret() (string, error) {
-	file := filepath.Join(d.path, "secret")
+// Secret returns a development API secret of this directory, kept in the file of
+// the given name: 64 hexadecimal digits, made at the first call and the same ever
+// after. Only the owner of the directory can read its file.
+func (d *Dir) Secret(name string) (string, error) {
+	file := filepath.Join(d.path, name)
 	kept, err := os.ReadFile(file)
 	if err == nil {
 		return usable(file, strings.TrimSpace(string(kept)))

@@ -103,21 +103,21 @@ func TestLockEndsWithTheProcess(t *testing.T) {
 func TestSecretStaysTheSame(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
-	secret, err := d.Secret()
+	secret, err := d.Secret("secret")
 	if err != nil || len(secret) != 64 {
 		t.Fatalf("secret of %d characters, error %v", len(secret), err)
 	}
 	permissions(t, filepath.Join(path, "secret"), 0o600)
-	if again, err := d.Secret(); err != nil || again != secret {
+	if again, err := d.Secret("secret"); err != nil || again != secret {
 		t.Errorf("asked again: changed %t, error %v", again != secret, err)
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := open(t, path).Secret(); err != nil || again != secret {
+	if again, err := open(t, path).Secret("secret"); err != nil || again != secret {
 		t.Errorf("after a restart: changed %t, error %v", again != secret, err)
 	}
-	if other, err := open(t, t.TempDir()).Secret(); err != nil || other == secret {
+	if other, err := open(t, t.TempDir()).Secret("secret"); err != nil || other == secret {
 		t.Errorf("another directory has the same secret: %t, error %v", other == secret, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestBrokenSecretIsRefused(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(path, "secret"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if secret, err := open(t, path).Secret(); err == nil {
+		if secret, err := open(t, path).Secret("secret"); err == nil {
 			t.Errorf("%q taken as secret %q", content, secret)
 		}
 	}
@@ -158,7 +158,7 @@ func TestEphemeralIsRemoved(t *testing.T) {
 	if _, err := d.Sub("kafka"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Secret(); err != nil {
+	if _, err := d.Secret("secret"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Close(); err != nil {

@@ -54,6 +54,8 @@ type Stack struct {
 	APIAddr string            // "" with InfraOnly
 	UIAddr  string            // "" when Temporal is not the embedded one
 	Token   string            // for the API; "" when API_TOKENS was given
+	// SecondToken is that of a second operator; "" when API_TOKENS was given.
+	SecondToken string
 	// Failed delivers the error of a part that ended early.
 	Failed chan error
 
@@ -180,18 +182,23 @@ func (s *Stack) chooseLedger(context.Context) error {
 	return nil
 }
 
-// chooseTokens gives the developer one secret that may create as an agent and
-// read as an operator.
+// chooseTokens gives the developer one secret that may create as an agent and act
+// as an operator, and the secret of a second operator, who confirms what the first
+// one resolves.
 func (s *Stack) chooseTokens(context.Context) error {
 	if s.replaced("API_TOKENS") {
 		return nil
 	}
-	secret, err := s.o.Dir.Secret()
+	secret, err := s.o.Dir.Secret("secret")
 	if err != nil {
 		return err
 	}
-	s.Token = secret
-	s.Env["API_TOKENS"] = "dev:agent:" + secret + ",dev:operator:" + secret
+	second, err := s.o.Dir.Secret("second-secret")
+	if err != nil {
+		return err
+	}
+	s.Token, s.SecondToken = secret, second
+	s.Env["API_TOKENS"] = "dev:agent:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
 	return nil
 }
 
