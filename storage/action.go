@@ -38,6 +38,9 @@ func (Order) TableName() string { return "actions" }
 // caller, key and request again return the order that is there, with its effect;
 // another request under that key is ErrKeyReused.
 func (l *Ledger) PlaceOrder(ctx context.Context, o Order) (Order, error) {
+	// The ledger gives the ID; an order that is read again comes with its own, which
+	// PostgreSQL would not take.
+	o.ID = 0
 	placed := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&o) // one statement is a transaction
 	if placed.Error != nil {
 		return Order{}, fmt.Errorf("place order for payment %s: %w", o.PaymentID, placed.Error)
@@ -79,9 +82,14 @@ type Following struct {
 	Until   time.Time
 }
 
+// errEnded rolls back what would stop or release a payment that has ended.
+var errEnded = errors.New("the payment has ended")
+
 // Follow commits the effect of an order that ends nothing, with its journal row.
 // It takes effect once: an order that has an effect changes nothing any more, so
-// a frozen execution that wakes late cannot hold a payment that was released.
+// a frozen execution that wakes late cannot hold a payment that was released. A
+// payment that has ended is neither held nor released: the order then keeps no
+// effect, and that is no error.
 func (l *Ledger) Follow(ctx context.Context, f Following) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
 		fresh, err := followed(tx, f.OrderID, f.Effect)
@@ -90,14 +98,17 @@ func (l *Ledger) Follow(ctx context.Context, f Following) error {
 		}
 		if columns := f.columns(); columns != nil {
 			columns["updated_at"] = At(time.Now())
-			err := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", f.PaymentID, domain.TerminalStates()).Updates(columns).Error
-			if err != nil {
-				return err
+			stood := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", f.PaymentID, domain.TerminalStates()).Updates(columns)
+			switch {
+			case stood.Error != nil:
+				return stood.Error
+			case stood.RowsAffected == 0:
+				return errEnded
 			}
 		}
 		return tx.Create(eventRow(f.PaymentID, string(f.Effect), f.Execution, f.OrderID)).Error
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnded) {
 		return fmt.Errorf("follow order %d for payment %s: %w", f.OrderID, f.PaymentID, err)
 	}
 	return nil
@@ -159,7 +170,9 @@ type Confirmation struct {
 
 // Confirm ends a payment by the word of two operators, and returns it as it then
 // stands. The refusal says why nothing was done: the same operator cannot
-// confirm, or the proposal is gone or another.
+// confirm, or the proposal is gone or another. An order that had an effect before
+// does nothing more, without a refusal; nor does one whose step another execution
+// has overtaken: a later step may do it then.
 func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refusal domain.Refusal, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if now, err = readPayment(tx, c.PaymentID); err != nil {
@@ -186,7 +199,10 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 			refusal = domain.RefusalSecondOperator
 			return nil
 		}
-		now, err = resolve(tx, c, second)
+		if err := resolve(tx, c, *now.ProposedAction, second); err != nil {
+			return err
+		}
+		now, err = readPayment(tx, c.PaymentID)
 		return err
 	})
 	if err != nil {
@@ -195,25 +211,18 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 	return now, refusal, nil
 }
 
-// errBehind rolls back a confirmation whose execution is not the payment's any
-// more: a later step was written.
-var errBehind = errors.New("another execution has moved the payment on")
-
-func resolve(tx *gorm.DB, c Confirmation, second Order) (Payment, error) {
-	changed, err := writeState(inPaying(tx), c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
-	if err == nil && !changed {
-		err = errBehind
+// resolve writes the state that two operators ordered, if the first one's proposal
+// is still there and the step is new.
+func resolve(tx *gorm.DB, c Confirmation, first int64, second Order) error {
+	proposed := inPaying(tx).Where("proposed_action = ?", first)
+	changed, err := writeState(proposed, c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
+	if err != nil || !changed {
+		return err
 	}
-	if err == nil {
-		_, err = followed(tx, c.OrderID, domain.EffectResolved)
+	if _, err := followed(tx, c.OrderID, domain.EffectResolved); err != nil {
+		return err
 	}
-	if err == nil {
-		err = tx.Create(eventRow(c.PaymentID, string(second.Outcome), c.Execution, c.OrderID)).Error
-	}
-	if err != nil {
-		return Payment{}, err
-	}
-	return readPayment(tx, c.PaymentID)
+	return tx.Create(eventRow(c.PaymentID, string(second.Outcome), c.Execution, c.OrderID)).Error
 }
 
 // Pause notes that an attempt was not made because the partner is down, and when

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"tolem/domain"
 )
@@ -28,6 +27,9 @@ const orderChunk = 500
 // own keys have no spaces.
 func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Order, limit int) (orders []Order, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if err := l.oneBulkAtATime(tx, bulk); err != nil {
+			return err
+		}
 		if orders, err = placedBulk(tx, bulk); err != nil || len(orders) > 0 {
 			return err
 		}
@@ -40,16 +42,22 @@ func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Order, lim
 			o.PaymentID, o.Bulk, o.IdempotencyKey = id, bulk.IdempotencyKey, bulk.IdempotencyKey+" "+id.String()
 			orders = append(orders, o)
 		}
-		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(orders, orderChunk).Error; err != nil {
-			return err
-		}
-		orders, err = placedBulk(tx, bulk) // with those that another request of this key placed just now
-		return err
+		return tx.CreateInBatches(orders, orderChunk).Error
 	})
 	if err != nil && !errors.Is(err, ErrKeyReused) && !errors.Is(err, ErrTooMany) {
 		return nil, fmt.Errorf("place a bulk order: %w", err)
 	}
 	return orders, err
+}
+
+// oneBulkAtATime makes requests of one caller's key come one after the other, so
+// that two different ones cannot both find the key unused. SQLite has one writer
+// at a time anyway.
+func (l *Ledger) oneBulkAtATime(tx *gorm.DB, bulk Order) error {
+	if !l.onPostgres() {
+		return nil
+	}
+	return tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", bulk.Caller+" "+bulk.IdempotencyKey).Error
 }
 
 // placedBulk reads the orders of a bulk order's key.

@@ -18,11 +18,16 @@ func TestMain(m *testing.M) { postgrestest.Run(m) }
 // onBoth runs a test of the ledger on SQLite and on a real PostgreSQL.
 func onBoth(t *testing.T, test func(t *testing.T, l *storage.Ledger)) {
 	t.Helper()
-	for name, address := range map[string]func(t *testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "ledger.db") },
-		"postgres": func(t *testing.T) string { return postgrestest.ForTest(t) },
-	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t, address(t))) })
+	for name, address := range addresses(t) {
+		t.Run(name, func(t *testing.T) { test(t, open(t, address)) })
+	}
+}
+
+// addresses are those of a new SQLite file and of a new database of PostgreSQL.
+func addresses(t *testing.T) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"sqlite": "sqlite://" + filepath.Join(t.TempDir(), "ledger.db"), "postgres": postgrestest.ForTest(t),
 	}
 }
 
