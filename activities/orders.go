@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,17 +21,47 @@ type FollowInput struct {
 	Until     time.Time                 `json:"until,omitzero"`    // proposed: how long
 }
 
-// FollowResult is empty.
-type FollowResult struct{}
+// FollowResult says what the order really did, "" when the payment had ended
+// before, and where the payment stands.
+type FollowResult struct {
+	Effect domain.Effect `json:"effect,omitempty"`
+	State  domain.State  `json:"state,omitempty"`
+	Standing
+}
 
-// FollowOrder commits the effect with its journal row. An order takes effect once;
-// it fails only when the ledger does.
+// FollowOrder commits the effect with its journal row. An order takes effect once:
+// one that has an effect keeps it, whatever is ordered now. It fails only when the
+// ledger does.
 func (l *Ledger) FollowOrder(ctx context.Context, in FollowInput) (FollowResult, error) {
-	slog.InfoContext(ctx, "order followed", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "effect", in.Effect)
-	return FollowResult{}, l.Ledger.Follow(ctx, storage.Following{
+	err := l.Ledger.Follow(ctx, storage.Following{
 		PaymentID: in.PaymentID, OrderID: in.OrderID, Effect: in.Effect, Outcome: in.Outcome, Until: in.Until,
 		Execution: execution(ctx),
 	})
+	if err != nil {
+		return FollowResult{}, err
+	}
+	effect, err := l.effect(ctx, in.PaymentID, in.OrderID)
+	if err != nil {
+		return FollowResult{}, err
+	}
+	now, err := l.Ledger.Payment(ctx, in.PaymentID)
+	if err != nil {
+		return FollowResult{}, err
+	}
+	slog.InfoContext(ctx, "order followed", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "effect", effect)
+	return FollowResult{Effect: effect, State: now.State, Standing: standingOf(now)}, nil
+}
+
+// effect reads what an order did.
+func (l *Ledger) effect(ctx context.Context, id domain.AgentTransactionID, order int64) (domain.Effect, error) {
+	found, err := l.Ledger.Orders(ctx, id, order-1, 1)
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0 || found[0].ID != order:
+		return "", fmt.Errorf("payment %s has no order %d", id, order)
+	}
+	return found[0].Effect, nil
 }
 
 // ConfirmInput is a second operator's resolve.
@@ -40,10 +71,14 @@ type ConfirmInput struct {
 	OrderID   int64                     `json:"orderId"`
 }
 
-// ConfirmResult says where the payment stands; Refusal, why it was not ended.
+// ConfirmResult says where the payment stands, and what the order really did;
+// Refusal, why it did nothing. Without either, another execution has written a
+// later step, and the order may be tried again with a step above Step.
 type ConfirmResult struct {
 	State   domain.State   `json:"state"`
 	Refusal domain.Refusal `json:"refusal,omitempty"`
+	Effect  domain.Effect  `json:"effect,omitempty"`
+	Step    int            `json:"step,omitempty"`
 }
 
 // ConfirmOrder ends a payment by the word of two different operators. Nobody is
@@ -55,8 +90,12 @@ func (l *Ledger) ConfirmOrder(ctx context.Context, in ConfirmInput) (ConfirmResu
 	if err != nil {
 		return ConfirmResult{}, err
 	}
+	effect, err := l.effect(ctx, in.PaymentID, in.OrderID)
+	if err != nil {
+		return ConfirmResult{}, err
+	}
 	slog.WarnContext(ctx, "resolve by a second operator", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "state", now.State, "refusal", refusal)
-	return ConfirmResult{State: now.State, Refusal: refusal}, nil
+	return ConfirmResult{State: now.State, Refusal: refusal, Effect: effect, Step: now.Step}, nil
 }
 
 // LapseInput drops a proposal that nobody confirmed in time.
@@ -65,10 +104,13 @@ type LapseInput struct {
 	OrderID   int64                     `json:"orderId"` // that made the proposal
 }
 
+// LapseResult is empty.
+type LapseResult struct{}
+
 // LapseProposal lifts the hold of an unconfirmed resolve. It may run twice; it
 // fails only when the ledger does.
-func (l *Ledger) LapseProposal(ctx context.Context, in LapseInput) (FollowResult, error) {
-	return FollowResult{}, l.Ledger.Lapse(ctx, in.PaymentID, in.OrderID, execution(ctx))
+func (l *Ledger) LapseProposal(ctx context.Context, in LapseInput) (LapseResult, error) {
+	return LapseResult{}, l.Ledger.Lapse(ctx, in.PaymentID, in.OrderID, execution(ctx))
 }
 
 // execution is the run that an activity works for.

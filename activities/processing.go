@@ -48,6 +48,8 @@ type AttemptInput struct {
 	// AskOnly leaves the intent to pay to CommitIntent, so that the process which
 	// commits it is the one that makes the first pay.
 	AskOnly bool `json:"askOnly,omitempty"`
+	// Pauses is how often this very attempt was held back so far.
+	Pauses int `json:"pauses,omitempty"`
 	// PayerDeadline is how long the payer may decide, if check asks.
 	PayerDeadline time.Duration `json:"payerDeadline,omitempty"`
 }
@@ -93,8 +95,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	stopped := payment.Standing().Stopped() && in.Cause != domain.CauseOperator // by people, before this run began
-	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() || stopped {
+	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() || in.stopped(payment) {
 		return behind(payment), nil
 	}
 	body, err := checkBody(payment)
@@ -103,7 +104,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	}
 	answered, refused := p.Protection.Admit(ctx, in.First, in.Cause)
 	if refused != nil {
-		return p.heldBack(ctx, in, *refused)
+		return p.heldBack(ctx, in, *refused), nil
 	}
 	call := in.call(ctx, "check", payment.Attempts+1, body)
 	reply, callErr := p.Centre.Check(ctx, body)
@@ -189,9 +190,12 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 		p.firsts.forget(in.PaymentID)
 		return behind(payment), nil
 	}
+	if in.stopped(payment) {
+		return behind(payment), nil
+	}
 	answered, refused := p.Protection.Admit(ctx, in.First, in.Cause)
 	if refused != nil {
-		return p.heldBack(ctx, in, *refused) // the first pay stays the first
+		return p.heldBack(ctx, in, *refused), nil // the first pay stays the first
 	}
 	first, isFirst := p.firsts.take(in.PaymentID, in.Step)
 	call := in.call(ctx, "pay", first.attempt, payment.PayBody)
@@ -298,13 +302,34 @@ func (p *Processing) answer(ctx context.Context, payment storage.Payment, reply 
 // errNotMade tells the breaker that an admitted call was not made after all.
 var errNotMade = errors.New("the call was not made")
 
-// heldBack reports a call that was not made, and says so in the lists.
-func (p *Processing) heldBack(ctx context.Context, in AttemptInput, why Refused) (AttemptResult, error) {
+// stopped says whether people stopped the payment, and this attempt is not what
+// one of them asked for: the run that ordered it has not heard of it.
+func (in AttemptInput) stopped(p storage.Payment) bool {
+	return p.Standing().Stopped() && in.Cause != domain.CauseOperator
+}
+
+// heldBack reports a call that was not made, and says so in the lists; where the
+// ledger cannot take that, the call was not made all the same.
+func (p *Processing) heldBack(ctx context.Context, in AttemptInput, why Refused) AttemptResult {
 	result := AttemptResult{NotSent: why.Reason, RetryAfter: why.RetryAfter, Verdict: domain.Verdict{Means: domain.Repeat}}
-	if why.Reason != RefusedByBreaker {
-		return result, nil
+	if why.Reason == RefusedByBreaker {
+		result.RetryAfter = GrowingPause(why.RetryAfter, in.Pauses)
+		if err := p.Ledger.Pause(ctx, in.PaymentID, in.Step, time.Now().Add(result.RetryAfter)); err != nil {
+			slog.WarnContext(ctx, "pause not noted", "process", in.PaymentID.WorkflowID(), "error", err)
+		}
 	}
-	return result, p.Ledger.Pause(ctx, in.PaymentID, in.Step, time.Now().Add(why.RetryAfter))
+	return result
+}
+
+// longestPause bounds a pause while the processing centre is down, so that a
+// payment goes on soon after it is back; and pauses grow up to it, so that a day's
+// outage does not fill the workflow's history.
+const longestPause = 5 * time.Minute
+
+// GrowingPause is the pause that follows as many others in a row: twice as long
+// each time, up to 5 min, and never shorter than the first.
+func GrowingPause(first time.Duration, before int) time.Duration {
+	return max(first, min(first<<min(before, 8), longestPause))
 }
 
 // standing reports where the ledger stands, for an attempt that changed nothing.

@@ -14,9 +14,13 @@ import (
 // commit commits a recorded choice as the workflow's order with this step does.
 func commit(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID, step int) (changed bool, started int64) {
 	t.Helper()
-	changed, started, err := l.CommitChoice(t.Context(), id, 2, "run-1", *intent(step + 1))
+	changed, started, err := l.CommitIntent(t.Context(), id, chosenIntent(step))
 	require.NoError(t, err)
 	return changed, started
+}
+
+func chosenIntent(step int) storage.IntentRecord {
+	return storage.IntentRecord{From: domain.StateAwaitingPayer, Attempt: 2, Execution: "run-1", Pay: *intent(step + 1)}
 }
 
 // The intent, the state and the started row of the first pay are committed
@@ -90,7 +94,7 @@ func TestChoiceIsCommittedOnce(t *testing.T) {
 		require.NoError(t, err)
 		committed := make([]bool, 20)
 		for _, err := range atOnce(len(committed), func(i int) (err error) {
-			committed[i], _, err = l.CommitChoice(context.Background(), p.ID, 2, "run-1", *intent(3))
+			committed[i], _, err = l.CommitIntent(context.Background(), p.ID, chosenIntent(2))
 			return err
 		}) {
 			require.NoError(t, err)
@@ -182,4 +186,34 @@ func TestOpenSince(t *testing.T) {
 			require.Equal(t, want, n, "%s after noon", at)
 		}
 	})
+}
+
+// After check's 0 the intent may be committed on its own, once; after any other
+// answer, or once the payment has moved on, it may not.
+func TestIntentAfterCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		code domain.Code
+		want bool
+	}{"0": {domain.CodeSuccess, true}, "1": {domain.CodeInProgress, false}} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, l *storage.Ledger) {
+				p := accept(t, l, request("k"))
+				_, _, err := l.RecordCheck(t.Context(), storage.CheckRecord{
+					Call: call(p.ID, "check", 1), Outcome: answered(c.code), After: storage.After{State: domain.StateChecking},
+				})
+				require.NoError(t, err)
+				record := storage.IntentRecord{From: domain.StateChecking, Attempt: 2, Execution: "run-1", Pay: *intent(3)}
+				for _, want := range []bool{c.want, false} {
+					changed, started, err := l.CommitIntent(t.Context(), p.ID, record)
+					require.NoError(t, err)
+					require.Equal(t, want, changed)
+					require.Equal(t, want, started != 0)
+				}
+				now := read(t, l, p.ID)
+				require.Equal(t, c.want, now.PaySentAt != nil)
+				require.Equal(t, c.want, now.State == domain.StatePaying)
+				require.False(t, now.MayIntend(domain.StateChecking))
+			})
+		})
+	}
 }

@@ -43,13 +43,17 @@ func attempt(ctx workflow.Context, policy attemptPolicy,
 	return out, err
 }
 
+// ledgerPatience is how long a write to our own ledger is repeated: for ever.
+// Without it the SDK takes the time-out of one try, and gives up after 10 s.
+const ledgerPatience = 100 * 365 * 24 * time.Hour
+
 // ledgerPolicy is for writes to our own ledger: 10 s each, again for ever, at
 // most a minute apart. They are conditional, so a repetition changes nothing.
 func ledgerPolicy(summary string) workflow.LocalActivityOptions {
 	return workflow.LocalActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
-		Summary:             summary,
+		StartToCloseTimeout: 10 * time.Second, ScheduleToCloseTimeout: ledgerPatience,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		Summary:     summary,
 	}
 }
 
@@ -61,8 +65,8 @@ func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions,
 }
 
 // insist runs one write to the ledger until it succeeds, also when the run was
-// cancelled: somebody waits for its effect. The policy retries for ever; a
-// time-out of the activity itself comes round again here.
+// cancelled: somebody waits for its effect. The policy retries for ever; what
+// ends it all the same (a panic of the activity) comes round again here.
 func insist[In, Out any](ctx workflow.Context, summary string, activity func(context.Context, In) (Out, error), in In) Out {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()

@@ -2,7 +2,9 @@ package workflows_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -87,9 +91,14 @@ func (b *bank) process() *activities.Processing {
 // execution is one run of the payment workflow in a worker process of its own.
 type execution struct {
 	*testsuite.TestWorkflowEnvironment
-	b     *bank
-	id    domain.AgentTransactionID
-	input workflows.PaymentInput
+	b       *bank
+	id      domain.AgentTransactionID
+	input   workflows.PaymentInput
+	process *activities.Processing
+	started map[string]int // activities begun so far, by name
+	moments map[string]func()
+	queues  func(activity, queue string) // told of each that begins; nil: nobody asks
+	timers  int                          // begun so far
 }
 
 func (b *bank) execution(id domain.AgentTransactionID) *execution {
@@ -99,13 +108,33 @@ func (b *bank) execution(id domain.AgentTransactionID) *execution {
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	env.RegisterWorkflow(workflows.Payment)
-	env.RegisterActivity(b.process())
-	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
-	b.now = env.Now
-	return &execution{TestWorkflowEnvironment: env, b: b, id: id, input: workflows.PaymentInput{
+	e := &execution{TestWorkflowEnvironment: env, b: b, id: id, input: workflows.PaymentInput{
 		PaymentID: id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: b.timeout,
-	}}
+	}, process: b.process(), started: map[string]int{}, moments: map[string]func(){}}
+	env.RegisterActivity(e.process)
+	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
+	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) { e.begins(info) })
+	env.SetOnLocalActivityStartedListener(func(info *activity.Info, _ context.Context, _ []any) { e.begins(info) })
+	env.SetOnTimerScheduledListener(func(string, time.Duration) { e.timers++ })
+	b.now = env.Now
+	return e
 }
+
+// begins counts the activities that begin, and does what a test wants done just
+// then: the workflow waits for the activity meanwhile.
+func (e *execution) begins(info *activity.Info) {
+	e.started[info.ActivityType.Name]++
+	if e.queues != nil {
+		e.queues(info.ActivityType.Name, info.TaskQueue)
+	}
+	if do := e.moments[fmt.Sprint(info.ActivityType.Name, e.started[info.ActivityType.Name])]; do != nil {
+		do()
+	}
+}
+
+// during does something when the n-th activity of a name has begun and has not
+// done anything yet.
+func (e *execution) during(name string, n int, do func()) { e.moments[fmt.Sprint(name, n)] = do }
 
 // finish runs the workflow to its end. Whatever happened, what Temporal says and
 // what the ledger says must agree.
@@ -163,6 +192,30 @@ func fault(f centre.Fault) centre.Answer { return centre.Answer{Fault: f} }
 
 // once answers a code without looking at or touching the books.
 func once(c domain.Code) centre.Answer { return centre.Answer{Code: int(c), Transient: true} }
+
+// broken makes the ledger fail at what an SQL trigger names, until it is mended.
+func (b *bank) broken(at string) (mend func()) {
+	b.t.Helper()
+	b.sql("CREATE TRIGGER broken BEFORE " + at + " BEGIN SELECT RAISE(FAIL, 'no space left'); END")
+	return func() { b.sql("DROP TRIGGER broken") }
+}
+
+// down takes the payments away from the ledger: nothing can be read or written.
+func (b *bank) down() (up func()) {
+	b.t.Helper()
+	b.sql("ALTER TABLE payments RENAME TO payments_away")
+	return func() { b.sql("ALTER TABLE payments_away RENAME TO payments") }
+}
+
+// sql runs one statement beside the ledger.
+func (b *bank) sql(statement string) {
+	b.t.Helper()
+	db, err := sql.Open("sqlite", b.file+"?_pragma=busy_timeout(5000)")
+	require.NoError(b.t, err)
+	defer func() { require.NoError(b.t, db.Close()) }()
+	_, err = db.ExecContext(context.WithoutCancel(b.t.Context()), statement)
+	require.NoError(b.t, err)
+}
 
 // requests are the bytes and times of one call as the centre received them.
 func (b *bank) requests(id domain.AgentTransactionID, call string) (got []centre.Request) {

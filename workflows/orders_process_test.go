@@ -34,6 +34,12 @@ func (e *execution) orders(after time.Duration, who string, action domain.Action
 
 func (e *execution) order(o *ordered, who string, action domain.Action, outcome domain.State) {
 	e.b.t.Helper()
+	e.orderWith(o, who, action, outcome, func(storage.Order) {})
+}
+
+// orderWith is order, and what another did between the ledger's row and the update.
+func (e *execution) orderWith(o *ordered, who string, action domain.Action, outcome domain.State, between func(storage.Order)) {
+	e.b.t.Helper()
 	e.b.keys++
 	key := fmt.Sprintf("%s-%s-%d", who, action, e.b.keys)
 	row, err := e.b.ledger.PlaceOrder(e.b.t.Context(), storage.Order{
@@ -41,6 +47,7 @@ func (e *execution) order(o *ordered, who string, action domain.Action, outcome 
 		Reason: "the client calls", Evidence: "letter 12/3", RequestedAt: storage.At(e.Now()),
 	})
 	require.NoError(e.b.t, err)
+	between(row)
 	e.UpdateWorkflow(string(action), key, o, workflows.OrderInput{OrderID: row.ID, Outcome: outcome})
 }
 

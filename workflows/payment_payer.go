@@ -54,7 +54,7 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 		switch now := workflow.Now(ctx); {
 		case p.closed(), ctx.Err() != nil:
 			return false
-		case p.chosen, nudged:
+		case p.chosen, nudged, p.paySent: // the last: another execution paid
 			return true
 		case reached(p.payerUntil, now):
 			return false

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -26,11 +27,12 @@ type OrderResult struct {
 
 // people is what persons said of a payment, and what they still wait for.
 type people struct {
-	orders []*order     // not heard yet, the oldest first
-	asked  []*order     // wait for the attempt that they asked for
-	freed  bool         // a release asked for an attempt
-	nudge  domain.Cause // a signal's; "" when there was none
-	known  bool         // the ledger has told where the payment stands
+	orders  []*order     // not heard yet, the oldest first
+	noticed int          // of those: they wait until the ledger tells where the payment stands
+	asked   []*order     // wait for the attempt that they asked for
+	freed   bool         // a release asked for an attempt
+	nudge   domain.Cause // a signal's; "" when there was none
+	known   bool         // the ledger has told where the payment stands
 
 	held          bool
 	proposed      domain.State
@@ -47,6 +49,7 @@ type people struct {
 type order struct {
 	OrderInput
 	action domain.Action
+	tried  bool // an attempt was made since it asked for one
 	done   bool
 	result OrderResult
 }
@@ -78,7 +81,9 @@ func (p *payment) listen(ctx workflow.Context) error {
 			if more := nudges.Receive(ctx, &n); !more {
 				return
 			}
-			p.nudge = n.Cause
+			if p.nudge != activities.CauseChoice { // somebody waits for the look that it asks for
+				p.nudge = n.Cause
+			}
 		}
 	})
 	return p.listenToPayer(ctx)
@@ -117,36 +122,51 @@ func (p *payment) takeOver(s activities.Standing) {
 	}
 }
 
-// interrupted says that somebody spoke.
-func (p *payment) interrupted() bool { return len(p.orders) > 0 || p.nudge != "" }
+// interrupted says that somebody spoke, to some effect: a nudge that changes
+// nothing would cost a timer and its place in the history each time.
+func (p *payment) interrupted() bool {
+	return len(p.orders) > p.noticed || p.nudge == activities.CauseChoice && p.asksPayer() || p.balanceMatters()
+}
 
 // hear carries out what was ordered, and says whether an attempt is due for it.
+// Before the ledger has told where the payment stands nothing can be carried out;
+// who spoke since the last attempt is then worth another one.
 func (p *payment) hear(ctx workflow.Context) (attempt bool) {
+	if !p.known && !p.closed() {
+		attempt = len(p.orders) > p.noticed
+		p.noticed = len(p.orders)
+		return attempt
+	}
+	p.noticed = 0
+	p.lapse(ctx)
 	for len(p.orders) > 0 {
 		o := p.orders[0]
 		p.orders = p.orders[1:]
 		p.carryOut(ctx, o)
+		p.lapse(ctx) // a proposal must not be confirmed late, however long that order took
 	}
-	attempt = !p.closed() && (len(p.asked) > 0 || p.freed)
+	attempt = p.freed || slices.ContainsFunc(p.asked, func(o *order) bool { return !o.tried })
 	p.freed = false
-	return attempt
+	return attempt && !p.closed()
 }
 
 // carryOut does what an order says, or leaves it with those that wait for an
 // attempt.
 func (p *payment) carryOut(ctx workflow.Context, o *order) {
 	if why := p.standing().Refuses(o.action, o.Outcome); why != "" {
-		p.answer(o, OrderResult{Refusal: why})
+		p.refuse(ctx, o, why)
 		return
 	}
 	switch {
 	case o.action == domain.ActionHold:
 		p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectHeld})
-		p.held, p.freed = true, false
-		p.refuseRetries()
+		if p.standing().Stopped() {
+			p.freed = false
+			p.refuseRetries(ctx)
+		}
 	case o.action == domain.ActionRelease:
 		p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectReleased})
-		p.held, p.proposed, p.freed = false, "", true
+		p.freed = !p.standing().Stopped()
 	case o.action == domain.ActionCancel:
 		p.cancel(ctx, o)
 	case o.action == domain.ActionResolve && p.proposed != "":
@@ -161,11 +181,34 @@ func (p *payment) answer(o *order, r OrderResult) {
 	o.result, o.done = r, true
 }
 
-// follow commits the effect of an order and answers it.
+// refuse answers an order that is not followed. An attempt may have been made for
+// it all the same; one that the end overtook is then its whole effect.
+func (p *payment) refuse(ctx workflow.Context, o *order, why domain.Refusal) {
+	if !o.tried {
+		p.answer(o, OrderResult{Refusal: why})
+		return
+	}
+	p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectAttempted})
+	if why != domain.RefusalEnded {
+		o.result.Refusal = why
+	}
+}
+
+// follow commits the effect of an order, takes over where the payment then
+// stands, and answers. The ledger has the last word: an order that had its effect
+// in an earlier run has none now, and a payment that has ended is not held.
 func (p *payment) follow(ctx workflow.Context, o *order, in activities.FollowInput) {
 	in.PaymentID, in.OrderID = p.in.PaymentID, o.OrderID
-	insist(ctx, "order followed: "+string(in.Effect), ledger.FollowOrder, in)
-	p.answer(o, OrderResult{Effect: in.Effect})
+	got := insist(ctx, "order followed: "+string(in.Effect), ledger.FollowOrder, in)
+	p.takeOver(got.Standing)
+	if got.State.Terminal() {
+		p.state = got.State
+	}
+	if got.Effect == "" {
+		p.answer(o, OrderResult{Refusal: domain.RefusalEnded})
+		return
+	}
+	p.answer(o, OrderResult{Effect: got.Effect})
 }
 
 // cancel ends the payment, unless the ledger says that a pay was sent.
@@ -180,22 +223,42 @@ func (p *payment) cancel(ctx workflow.Context, o *order) {
 
 // confirm ends the payment by the word of a second operator. Nobody is called.
 func (p *payment) confirm(ctx workflow.Context, o *order) {
-	p.step++
-	got := insist(ctx, "a second operator resolves", ledger.ConfirmOrder,
-		activities.ConfirmInput{PaymentID: p.in.PaymentID, Step: p.step, OrderID: o.OrderID})
-	if got.Refusal != "" {
-		p.answer(o, OrderResult{Refusal: got.Refusal})
-		return
+	for {
+		p.step++
+		got := insist(ctx, "a second operator resolves", ledger.ConfirmOrder,
+			activities.ConfirmInput{PaymentID: p.in.PaymentID, Step: p.step, OrderID: o.OrderID})
+		if got.State.Terminal() {
+			p.state = got.State
+		}
+		p.step = max(p.step, got.Step)
+		switch {
+		case got.Refusal != "":
+			p.refuse(ctx, o, got.Refusal)
+			return
+		case got.Effect != "":
+			p.answer(o, OrderResult{Effect: got.Effect})
+			return
+		} // else another execution has written a later step: again, with a later one
 	}
-	p.state = got.State
-	p.answer(o, OrderResult{Effect: domain.EffectResolved})
+}
+
+// noteTried marks those who asked for the attempt that was made just now.
+func (p *payment) noteTried() {
+	for _, o := range p.asked {
+		o.tried = true
+	}
 }
 
 // answerAsked tells those who asked for an attempt what came of it. One that
-// ended the payment is answered at the end, when the ledger has it.
+// ended the payment is answered at the end, when the ledger has it; one that
+// nobody reported is made again. Where nobody was called because the ledger knew
+// more, they are heard again, by what it knew.
 func (p *payment) answerAsked(ctx workflow.Context, s step) {
-	unfinished := p.last.NotSent != "" || p.last.Behind && !p.past(s)
-	if unfinished || p.closed() || s.name == pay.name && p.last.Verdict.Final() {
+	switch {
+	case p.last.NotSent != "", p.last.Failure == notReported, p.closed(), s.name == pay.name && p.last.Verdict.Final():
+		return
+	case p.last.Behind:
+		p.orders, p.asked = append(p.asked, p.orders...), nil
 		return
 	}
 	asked := p.asked
@@ -217,27 +280,24 @@ func (p *payment) propose(ctx workflow.Context, o *order) {
 		return
 	}
 	if why := p.standing().Refuses(domain.ActionResolve, o.Outcome); why != "" {
-		p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectAttempted})
-		o.result.Refusal = why
+		p.refuse(ctx, o, why)
 		return
 	}
 	until := workflow.Now(ctx).Add(confirmDeadline)
 	p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectProposed, Outcome: o.Outcome, Until: until})
-	p.proposed, p.proposedBy, p.proposedUntil = o.Outcome, o.OrderID, until
-	p.refuseRetries()
 }
 
 // refuseRetries answers those who asked for an attempt that will not be made now.
-func (p *payment) refuseRetries() {
-	var kept []*order
-	for _, o := range p.asked {
+func (p *payment) refuseRetries(ctx workflow.Context) {
+	asked := p.asked
+	p.asked = nil
+	for _, o := range asked {
 		if o.action == domain.ActionRetry {
-			p.answer(o, OrderResult{Refusal: domain.RefusalHeld})
+			p.refuse(ctx, o, domain.RefusalHeld)
 			continue
 		}
-		kept = append(kept, o)
+		p.asked = append(p.asked, o)
 	}
-	p.asked = kept
 }
 
 // lapsesAt is when an unconfirmed proposal lapses; zero without one.
@@ -248,27 +308,37 @@ func (p *payment) lapsesAt() time.Time {
 	return p.proposedUntil
 }
 
-// lapse drops the proposal. A hold that somebody ordered beside it stays.
+// lapse drops a proposal whose time has come, and an attempt is due. A hold that
+// somebody ordered beside it stays.
 func (p *payment) lapse(ctx workflow.Context) {
+	if p.closed() || !reached(p.lapsesAt(), workflow.Now(ctx)) {
+		return
+	}
 	insist(ctx, "the proposal lapses", ledger.LapseProposal, activities.LapseInput{PaymentID: p.in.PaymentID, OrderID: p.proposedBy})
 	p.proposed = ""
+	p.freed = !p.held
+}
+
+// balanceMatters says whether a nudge is a reason for an attempt now.
+func (p *payment) balanceMatters() bool {
+	return p.nudge == domain.CauseBalance && !p.standing().Stopped() && !p.asksPayer() &&
+		p.code != nil && *p.code == domain.CodeAgentLacksFunds
 }
 
 // balanceRose takes a nudge, and says whether it is a reason for an attempt now.
 func (p *payment) balanceRose() bool {
-	nudge := p.nudge
-	p.nudge = ""
-	return nudge == domain.CauseBalance && p.code != nil && *p.code == domain.CodeAgentLacksFunds
+	matters := p.balanceMatters()
+	if p.nudge != activities.CauseChoice || p.paySent { // the payer's is for later
+		p.nudge = ""
+	}
+	return matters
 }
 
 // dismiss answers everybody who still waits, at the end.
 func (p *payment) dismiss(ctx workflow.Context) {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
-	for _, o := range p.asked {
-		p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectAttempted})
-	}
-	p.asked = nil
+	p.orders, p.asked = append(p.asked, p.orders...), nil
 	p.hear(ctx)
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // ctx cannot be cancelled
 }

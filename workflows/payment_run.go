@@ -134,6 +134,9 @@ func (p *payment) past(s step) bool {
 	return s.name == check.name && (p.paySent || p.state == domain.StateAwaitingPayer)
 }
 
+// notReported is the failure of an attempt whose activity failed.
+const notReported = "not_reported"
+
 // attempt orders one attempt. An error means that no outcome was reported: our
 // ledger was down and nothing was sent, or the activity timed out and nothing is
 // known. Either way the next wait and the same bytes follow.
@@ -143,7 +146,10 @@ func (p *payment) past(s step) bool {
 // one joins the queue whose limit holds across workers.
 func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, first bool) {
 	p.step++
-	in := activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step, Cause: cause, Waits: p.waits, NextWait: p.rung()}
+	in := activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step, Cause: cause, Waits: p.waits, Pauses: p.pauses}
+	if !p.held { // else none follows by itself
+		in.NextWait = p.rung()
+	}
 	if cause == domain.CauseScheduled && !first {
 		in.Waited = p.waited
 	}
@@ -157,11 +163,14 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 	got, err := attempt(ctx, policy, s.attempt, in)
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("attempt reported no outcome", "process", p.in.PaymentID.WorkflowID(), "call", s.name, "error", err)
-		got = activities.AttemptResult{Verdict: domain.Verdict{Means: domain.Repeat}, Failure: "not_reported"}
+		got = activities.AttemptResult{Verdict: domain.Verdict{Means: domain.Repeat}, Failure: notReported}
 	}
 	p.learn(got)
-	if got.NotSent != "" {
+	switch {
+	case got.NotSent != "":
 		p.step-- // the same attempt is ordered again
+	case !got.Behind:
+		p.noteTried()
 	}
 }
 
@@ -218,9 +227,9 @@ func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 		in.Step = p.step
 		now, err := do(ctx, ledgerPolicy("end as "+string(in.State)), ledger.EndPayment, in)
 		if err != nil {
-			continue // the policy retries for ever; a time-out of the activity itself lands here
+			continue // the policy retries for ever; a panic of the activity lands here
 		}
-		p.behind = p.behind || now.PaySent && !p.paySent
+		p.known, p.behind = true, p.behind || now.PaySent && !p.paySent
 		p.state, p.paySent, p.attempts = now.State, now.PaySent, now.Attempts
 		p.step, p.waits = max(p.step, now.Step), max(p.waits, now.Waits)
 		if now.Code != nil {
@@ -242,15 +251,14 @@ func (p *payment) flagCancel(ctx, paying workflow.Context) {
 // raise asks a person to look, in the ledger and in Temporal.
 func (p *payment) raise(ctx workflow.Context, reason domain.OperatorReason) {
 	p.reason = reason
-	in := activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason}
-	_, _ = do(ctx, ledgerPolicy("needs an operator: "+string(reason)), ledger.FlagPayment, in) // retried for ever
+	insist(ctx, "needs an operator: "+string(reason), ledger.FlagPayment, activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason})
 	p.show(ctx)
 }
 
 // result answers whoever still waits, shows the end and returns it.
 func (p *payment) result(ctx workflow.Context) PaymentResult {
 	p.dismiss(ctx)
-	p.reason = ""
+	p.reason, p.held, p.proposed = "", false, ""
 	p.show(ctx)
 	return PaymentResult{State: p.state, Code: p.code, Attempts: p.attempts}
 }

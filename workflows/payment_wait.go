@@ -21,20 +21,9 @@ func (p *payment) rung() time.Duration {
 	return max(p.in.Ladder.Wait(p.waits+1), p.waited+time.Millisecond)
 }
 
-// longestPause bounds a pause while the processing centre is down, so that a
-// payment goes on soon after it is back; and pauses grow up to it, so that a day's
-// outage does not fill the workflow's history.
-const longestPause = 5 * time.Minute
-
-// pause is how long an attempt that was held back waits for the next try. It is no
-// scheduled wait. One that this worker's own limit held back joins the queue at once.
-func (p *payment) pause() time.Duration {
-	if p.last.NotSent == activities.RefusedByLimit {
-		return 0
-	}
-	p.pauses++
-	return max(p.last.RetryAfter, min(p.last.RetryAfter<<min(p.pauses-1, 8), longestPause))
-}
+// unreportedPause is the first pause after an attempt that somebody asked for and
+// that nobody reported: the ledger is down, or a worker died.
+const unreportedPause = 5 * time.Second
 
 // turn is the attempt that is due next.
 type turn struct {
@@ -44,10 +33,19 @@ type turn struct {
 }
 
 // due is the turn after an attempt that ended nothing: the next rung, or the same
-// attempt again if it was not made.
+// attempt again if it was not made, or somebody still waits for its report. Such
+// a pause is no scheduled wait. An attempt that this worker's own limit held back
+// joins the queue at once.
 func (p *payment) due(cause domain.Cause) turn {
-	if p.last.NotSent != "" {
-		return turn{cause: cause, after: p.pause()}
+	switch {
+	case p.last.NotSent == activities.RefusedByLimit:
+		return turn{cause: cause}
+	case p.last.NotSent != "":
+		p.pauses++
+		return turn{cause: cause, after: p.last.RetryAfter}
+	case len(p.asked) > 0:
+		p.pauses++
+		return turn{cause: domain.CauseOperator, after: activities.GrowingPause(unreportedPause, p.pauses-1)}
 	}
 	p.pauses = 0
 	return turn{cause: domain.CauseScheduled, after: p.rung(), rung: true}
@@ -56,7 +54,7 @@ func (p *payment) due(cause domain.Cause) turn {
 // wait returns when the next attempt of a step is due, and why: the turn's own
 // cause, or that of a person's order, or of the agent's balance. "" means that
 // none is due: the payment ended, or the context. While a person holds the
-// payment nothing is due.
+// payment nothing is due but what a resolve asked for.
 //
 // Only a rung of the ladder that ran its whole length counts; one that was cut
 // short is waited again from its beginning after the attempt that cut it.
@@ -77,17 +75,13 @@ func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause
 	}
 	defer func() { p.nextAt = time.Time{} }()
 	for {
-		if asked := p.hear(ctx); asked {
-			return p.causeOf(s, t)
-		}
-		stopped, rose := p.standing().Stopped(), p.balanceRose()
+		asked, rose := p.hear(ctx), p.balanceRose()
+		stopped := p.standing().Stopped() && len(p.asked) == 0
 		switch now := workflow.Now(ctx); {
 		case p.closed(), ctx.Err() != nil:
 			return ""
-		case reached(p.lapsesAt(), now):
-			p.lapse(ctx)
-			p.freed = !p.held
-			continue
+		case asked:
+			return p.causeOf(t)
 		case reached(p.oldAt(), now):
 			p.raise(ctx, domain.ReasonTooOld)
 			continue
@@ -106,10 +100,14 @@ func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause
 }
 
 // causeOf is the cause of an attempt that a person asked for; one that is due by
-// itself keeps its own.
-func (p *payment) causeOf(s step, t turn) domain.Cause {
-	if t.after == 0 && !t.rung && t.cause != "" {
+// itself keeps its own, and one that first has to learn where the payment stands
+// is nobody's.
+func (p *payment) causeOf(t turn) domain.Cause {
+	switch {
+	case t.after == 0 && !t.rung && !p.standing().Stopped():
 		return t.cause
+	case !p.known:
+		return domain.CauseRecovery
 	}
 	return domain.CauseOperator
 }

@@ -21,6 +21,7 @@ func TestWire(t *testing.T) {
 	verdict := domain.Verdict{Means: domain.Repeat, OperatorReason: domain.ReasonLateRefusal}
 	balance, err := domain.ParseDecimal("509455.9000")
 	require.NoError(t, err)
+	noon := time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		value any
 		want  string
@@ -41,6 +42,27 @@ func TestWire(t *testing.T) {
 			`{"paymentId":"12","step":3,"state":"expired","unlessPaid":true,"code":220,"transactionId":4,"transactionDate":"d","statusDate":"s"}`},
 		{activities.EndResult{State: domain.StatePaying, Step: 1, Attempts: 2, Waits: 3, PaySent: true, Code: &code},
 			`{"state":"paying","step":1,"attempts":2,"waits":3,"paySent":true,"code":220}`},
+		{activities.AttemptInput{PaymentID: 12, Step: 3, Cause: domain.CauseScheduled, First: true, Pauses: 4, PayerDeadline: 5},
+			`{"paymentId":"12","step":3,"cause":"scheduled","waited":0,"waits":0,"nextWait":0,"first":true,"pauses":4,"payerDeadline":5}`},
+		{activities.AttemptResult{NotSent: activities.RefusedByBreaker, RetryAfter: 5, Verdict: domain.Verdict{Means: domain.Repeat}},
+			`{"verdict":{"means":"repeat"},"notSent":"breaker","retryAfter":5}`},
+		{activities.FollowInput{PaymentID: 12, OrderID: 7, Effect: domain.EffectProposed, Outcome: domain.StateResolvedRefused, Until: noon},
+			`{"paymentId":"12","orderId":7,"effect":"proposed","outcome":"resolved_refused","until":"2026-02-17T12:00:00Z"}`},
+		{activities.FollowResult{Effect: domain.EffectHeld, State: domain.StatePaying, Standing: activities.Standing{
+			Held: true, Proposed: domain.StateResolvedRefused, ProposedBy: 7, ProposedUntil: &noon, Reason: domain.ReasonTooOld, Chosen: true, PayerUntil: &noon}},
+			`{"effect":"held","state":"paying","held":true,"proposed":"resolved_refused","proposedBy":7,"proposedUntil":"2026-02-17T12:00:00Z",` +
+				`"reason":"too_old","chosen":true,"payerUntil":"2026-02-17T12:00:00Z"}`},
+		{activities.FollowResult{}, `{}`},
+		{activities.ConfirmInput{PaymentID: 12, Step: 3, OrderID: 7}, `{"paymentId":"12","step":3,"orderId":7}`},
+		{activities.ConfirmResult{State: domain.StatePaying, Refusal: domain.RefusalSecondOperator, Effect: domain.EffectProposed, Step: 4},
+			`{"state":"paying","refusal":"second_operator_needed","effect":"proposed","step":4}`},
+		{activities.LapseInput{PaymentID: 12, OrderID: 7}, `{"paymentId":"12","orderId":7}`},
+		{activities.LapseResult{}, `{}`},
+		{workflows.OrderInput{OrderID: 7, Outcome: domain.StateResolvedRefused}, `{"orderId":7,"outcome":"resolved_refused"}`},
+		{workflows.OrderResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalInProgress, State: domain.StatePaying},
+			`{"effect":"attempted","refusal":"in_progress","state":"paying"}`},
+		{workflows.Refused{Refusal: domain.RefusalHeld, State: domain.StatePaying}, `{"refusal":"payment_held","state":"paying"}`},
+		{workflows.ChoiceResult{State: domain.StatePaying}, `{"state":"paying"}`},
 		{activities.FlagInput{PaymentID: 12, Reason: domain.ReasonCancelledRun}, `{"paymentId":"12","reason":"cancelled_run"}`},
 		{activities.SweepInput{OlderThan: time.Minute}, `{"olderThan":60000000000}`},
 		{activities.SweepResult{Open: 1, Started: 2, Failed: 3}, `{"open":1,"started":2,"failed":3}`},
@@ -80,7 +102,8 @@ func TestWire(t *testing.T) {
 	}
 	require.Equal(t, []string{"TolemState Keyword", "ResultCode Keyword", "ServiceId Keyword", "Attempts Int", "NextAttemptAt Datetime", "NeedsOperator Bool"}, names)
 	for activity, methods := range map[any][]string{
-		&activities.Processing{}: {"Check", "Pay"}, &activities.Ledger{}: {"EndPayment", "FlagPayment"}, &activities.Sweep{}: {"StartMissing"},
+		&activities.Processing{}: {"Check", "Pay", "CommitChoice", "CommitIntent"},
+		&activities.Ledger{}:     {"EndPayment", "FlagPayment", "FollowOrder", "ConfirmOrder", "LapseProposal"}, &activities.Sweep{}: {"StartMissing"},
 		&activities.Balance{}:   {"WatchBalance"},
 		&activities.Catalogue{}: {"Refresh"},
 		&activities.Intake{}:    {"StartPage"},
