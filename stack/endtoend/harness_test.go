@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -143,24 +144,24 @@ type infra struct {
 	centre   *centre.Centre
 	temporal client.Client
 	env      map[string]string
-	api      string
+	api      *process
 	token    string
 }
 
 // startInfra starts infrastructure and an API process on it, all on SQLite.
 func startInfra(t *testing.T) *infra {
 	t.Helper()
-	return startInfraOn(t, "")
+	return startInfraWith(t, nil)
 }
 
-// startInfraOn does so with the ledger at another address; "" is SQLite.
-func startInfraOn(t *testing.T, ledger string) *infra {
+// startInfraWith does so with settings of its own, which every process gets.
+func startInfraWith(t *testing.T, settings map[string]string) *infra {
 	t.Helper()
 	dir, err := datadir.Open(filepath.Join(t.TempDir(), "data"))
 	require.NoError(t, err)
 	stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
 		o.InfraOnly = true
-		o.Getenv = func(name string) string { return map[string]string{"DATABASE_URL": ledger}[name] }
+		o.Getenv = func(name string) string { return settings[name] }
 	}))
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -171,10 +172,37 @@ func startInfraOn(t *testing.T, ledger string) *infra {
 	i.temporal = dial(t, stack)
 	i.env["PARTNER_TIMEOUT"], i.env["RETRY_INITIAL"], i.env["RETRY_FACTOR"] = "3s", "100ms", "1.5"
 	i.env["API_ADDR"] = freeAddress(t)
-	i.api = "http://" + i.env["API_ADDR"]
-	start(t, programs.tolem, i.env, "api")
-	eventually(t, "the API answers", func() bool { return answers(i.api + "/livez") })
+	i.env["API_TOKENS"] += ",second:operator:" + secondSecret
+	maps.Copy(i.env, settings)
+	i.startAPI()
 	return i
+}
+
+// in is the same infrastructure for a subtest.
+func (i *infra) in(t *testing.T) *infra {
+	part := *i
+	part.t = t
+	return &part
+}
+
+func (i *infra) startAPI() {
+	i.t.Helper()
+	i.api = start(i.t, programs.tolem, i.env, "api")
+	eventually(i.t, "the API answers", func() bool { return answers(i.url() + "/livez") })
+}
+
+func (i *infra) url() string { return "http://" + i.env["API_ADDR"] }
+
+// otherAPI starts an API process beside the first, with settings of its own, and
+// returns a caller of it.
+func (i *infra) otherAPI(settings map[string]string) *caller {
+	i.t.Helper()
+	other := i.in(i.t)
+	other.env = maps.Clone(i.env)
+	other.env["API_ADDR"] = freeAddress(i.t)
+	maps.Copy(other.env, settings)
+	other.startAPI()
+	return other.caller()
 }
 
 // options of an embedded stack on free ports, deaf to the environment.
@@ -201,7 +229,7 @@ func dial(t *testing.T, stack *embedded.Stack) client.Client {
 
 func (i *infra) worker() *process { return start(i.t, programs.tolem, i.env, "worker") }
 
-func (i *infra) caller() *caller { return &caller{t: i.t, api: i.api, token: i.token} }
+func (i *infra) caller() *caller { return &caller{t: i.t, api: i.url(), token: i.token} }
 
 // nextPort counts through ports below the range from which systems take those of
 // outgoing connections: one of these stays free until its program listens.
@@ -249,6 +277,9 @@ type payment struct {
 	ResultCode    *int   `json:"resultCode"`
 	TransactionID string `json:"transactionId"`
 	Attempts      int    `json:"attempts"`
+	Held          bool   `json:"held"`
+	Paused        bool   `json:"paused"`
+	ExpiresAt     string `json:"expiresAt"`
 	UpdatedAt     string `json:"updatedAt"`
 	// AmountTo is tenge with two decimals.
 	AmountTo             json.Number `json:"amountTo"`

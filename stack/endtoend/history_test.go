@@ -1,29 +1,15 @@
 package endtoend
 
 import (
-	"context"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"regexp"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/temporalproto"
-	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
+	"tolem/activities"
 	centre "tolem/simulators/processing"
 	"tolem/workflows"
 )
-
-// recordTo is set to keep new histories in workflows/testdata/histories, for
-// replay by later versions of the code. One that is there is never written over:
-// it is evidence of what runs in production.
-const recordTo = "RECORD_HISTORIES_TO"
 
 // TestHistories takes payments through every branch on a real server and replays
 // what the server recorded of them.
@@ -70,45 +56,40 @@ func TestHistories(t *testing.T) {
 					waited = a.WaitedMs
 				}
 			}
-			replay(t, i.closedHistory("payment/"+id), "payment-"+name)
+			i.in(t).ends(id, name)
 		})
 	}
+	t.Run("paused by the breaker", func(t *testing.T) { pausedByTheBreaker(i.in(t)) })
+	t.Run("catalogue", func(t *testing.T) {
+		history := i.in(t).trigger(workflows.CatalogueSchedule)
+		require.True(t, result[activities.CatalogueResult](t, history).Saved)
+		i.in(t).keep(history, "catalogue-saved")
+	})
 }
 
-// closedHistory waits for a workflow's end and reads all its events.
-func (i *infra) closedHistory(id string) *historypb.History {
-	i.t.Helper()
-	ctx := context.Background()
-	require.NoError(i.t, i.temporal.GetWorkflow(ctx, id, "").Get(ctx, nil))
-	history := &historypb.History{}
-	events := i.temporal.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		require.NoError(i.t, err)
-		history.Events = append(history.Events, event)
+// The centre is down until the worker's breaker holds calls back; then it is up
+// again, and the payments that paused go on by themselves.
+func pausedByTheBreaker(i *infra) {
+	user := i.caller()
+	i.centre.SetDown(true)
+	ids := make([]string, 5)
+	for n := range ids {
+		ids[n] = user.pays(fmt.Sprint("down-", n)).ID
 	}
-	return history
-}
-
-func replay(t *testing.T, history *historypb.History, name string) {
-	t.Helper()
-	replayer := worker.NewWorkflowReplayer()
-	replayer.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
-	require.NoError(t, replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history))
-
-	dir := os.Getenv(recordTo)
-	if dir == "" {
-		return
+	paused := ""
+	eventually(i.t, "a payment pauses", func() bool {
+		for _, id := range ids {
+			if user.reads(id).Paused {
+				paused = id
+			}
+		}
+		return paused != ""
+	})
+	i.centre.SetDown(false)
+	for _, id := range ids {
+		user.finds(id, "succeeded")
+		agree(i.t, user, i.centre, id)
 	}
-	raw, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
-	require.NoError(t, err)
-	raw = regexp.MustCompile(`"identity": *"[^"]*"`).ReplaceAll(raw, []byte(`"identity": "worker"`)) // names the machine
-	file, err := os.OpenFile(filepath.Join(dir, name+".json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if os.IsExist(err) {
-		return
-	}
-	require.NoError(t, err)
-	_, err = file.Write(append(raw, '\n'))
-	require.NoError(t, err)
-	require.NoError(t, file.Close())
+	require.False(i.t, user.reads(paused).Paused)
+	i.ends(paused, "paused-by-breaker")
 }

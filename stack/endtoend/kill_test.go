@@ -88,7 +88,7 @@ func TestFrozenWorkerChangesNothing(t *testing.T) {
 // what it had begun. The ledger is on PostgreSQL, as in production.
 func TestWorkersShareAStorm(t *testing.T) {
 	t.Parallel()
-	i := startInfraOn(t, postgrestest.ForTest(t))
+	i := startInfraWith(t, map[string]string{"DATABASE_URL": postgrestest.ForTest(t)})
 	user := i.caller()
 	for _, call := range []string{"check", "pay"} {
 		require.NoError(t, i.centre.Storm(centre.Storm{Call: call, LostAnswer: 0.2, ResetBefore: 0.1, Seed: 7}))

@@ -82,14 +82,7 @@ func TestTemporalsDatabaseDeleted(t *testing.T) {
 func TestTemporalAwayAtAcceptance(t *testing.T) {
 	t.Parallel()
 	i := startInfra(t)
-	away := map[string]string{}
-	for name, value := range i.env {
-		away[name] = value
-	}
-	away["TEMPORAL_ADDRESS"], away["API_ADDR"] = freeAddress(t), freeAddress(t)
-	start(t, programs.tolem, away, "api")
-	user := &caller{t: t, api: "http://" + away["API_ADDR"], token: i.token}
-	eventually(t, "the API answers without Temporal", func() bool { return answers(user.api + "/livez") })
+	user := i.otherAPI(map[string]string{"TEMPORAL_ADDRESS": freeAddress(t)})
 	require.False(t, answers(user.api+"/readyz"))
 	p := user.pays("k")
 	require.Equal(t, "accepted", p.State)
