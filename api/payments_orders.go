@@ -195,7 +195,7 @@ func (s *Server) startAgain(ctx context.Context, id domain.AgentTransactionID) e
 	case p.State.Terminal():
 		return refusal(domain.RefusalEnded, p.State, false)
 	}
-	_, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.CreatedAt.Time))
+	_, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
 	return err
 }
 

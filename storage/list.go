@@ -114,11 +114,16 @@ type OpenPayment struct {
 
 // Since is from when the payment's age counts: its payer's choice, or its
 // acceptance. While a payer thinks, nothing is late.
-func (p OpenPayment) Since() time.Time {
-	if p.ChosenAt != nil {
-		return p.ChosenAt.Time
+func (p OpenPayment) Since() time.Time { return since(p.CreatedAt, p.ChosenAt) }
+
+// Since is OpenPayment's.
+func (p Payment) Since() time.Time { return since(p.CreatedAt, p.ChosenAt) }
+
+func since(accepted Timestamp, chosen *Timestamp) time.Time {
+	if chosen != nil {
+		return chosen.Time
 	}
-	return p.CreatedAt.Time
+	return accepted.Time
 }
 
 // Ladder is the payment's growing retry interval, fixed at acceptance.
