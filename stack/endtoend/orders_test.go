@@ -205,6 +205,7 @@ func (i *infra) repaid(ids []string, cause string) {
 }
 
 func theBalanceRises(i *infra) {
+	i.quiet(workflows.BalanceSchedule) // the worker has made it
 	schedule := i.temporal.ScheduleClient().GetHandle(i.t.Context(), workflows.BalanceSchedule)
 	require.NoError(i.t, schedule.Pause(i.t.Context(), client.SchedulePauseOptions{})) // runs when it is told to
 	ids := i.lacksFunds(10, 3)
