@@ -96,15 +96,12 @@ func TestADay(t *testing.T) {
 // startDay starts everything with tokens of a till and of two operators.
 func startDay(t *testing.T) *day {
 	t.Helper()
-	i := startInfra(t)
-	i.env["API_TOKENS"] = "shop:agent:shop-secret,aigul:operator:aigul-secret,marat:operator:marat-secret"
-	i.env["API_ADDR"] = freeAddress(t)
-	i.api = "http://" + i.env["API_ADDR"]
-	start(t, programs.tolem, i.env, "api")
+	i := startInfraWith(t, map[string]string{
+		"API_TOKENS": "shop:agent:shop-secret,aigul:operator:aigul-secret,marat:operator:marat-secret",
+	})
 	i.worker()
 	i.worker()
-	eventually(t, "the API answers", func() bool { return answers(i.api + "/livez") })
-	as := func(secret string) *caller { return &caller{t: t, api: i.api, token: secret} }
+	as := func(secret string) *caller { return &caller{t: t, api: i.url(), token: secret} }
 	return &day{infra: i, shop: as("shop-secret"), aigul: as("aigul-secret"), marat: as("marat-secret")}
 }
 
@@ -287,7 +284,7 @@ func (d *day) reconciled() {
 
 func (d *day) sendRegister(date, register string) string {
 	d.t.Helper()
-	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.api+"/v1/reconciliation?date="+date, strings.NewReader(register))
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url()+"/v1/reconciliation?date="+date, strings.NewReader(register))
 	require.NoError(d.t, err)
 	request.Header.Set("Authorization", "Bearer "+d.aigul.token)
 	request.Header.Set("Content-Type", "text/csv")

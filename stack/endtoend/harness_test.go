@@ -172,7 +172,6 @@ func startInfraWith(t *testing.T, settings map[string]string) *infra {
 	i.temporal = dial(t, stack)
 	i.env["PARTNER_TIMEOUT"], i.env["RETRY_INITIAL"], i.env["RETRY_FACTOR"] = "3s", "100ms", "1.5"
 	i.env["API_ADDR"] = freeAddress(t)
-	i.env["API_TOKENS"] += ",second:operator:" + secondSecret
 	maps.Copy(i.env, settings)
 	i.startAPI()
 	return i

@@ -25,15 +25,12 @@ func TestTemporalsDatabaseDeletedWhilePeopleDecide(t *testing.T) {
 	open := func(sweepOlderThan time.Duration) (*infra, *datadir.Dir) {
 		dir, err := datadir.Open(path)
 		require.NoError(t, err)
-		secret, err := dir.Secret()
-		require.NoError(t, err)
-		environment["API_TOKENS"] = "dev:agent:" + secret + ",dev:operator:" + secret + ",second:operator:" + secondSecret
 		stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
 			o.SweepOlderThan = sweepOlderThan
 			o.Getenv = func(name string) string { return environment[name] }
 		}))
 		require.NoError(t, err)
-		i := &infra{t: t, stack: stack, centre: stack.Partners().Processing, env: maps.Clone(stack.Env), token: secret}
+		i := &infra{t: t, stack: stack, centre: stack.Partners().Processing, env: maps.Clone(stack.Env), token: stack.Token}
 		i.env["API_ADDR"] = stack.APIAddr
 		i.temporal = dial(t, stack)
 		return i, dir

@@ -35,17 +35,15 @@ const (
 // contractIDs are the document's three.
 var contractIDs = []string{"000000587", "000000588", "000000589"}
 
-// secondSecret is the token of a second operator; the first is the developer.
-const secondSecret = "the-second-operators-token"
-
+// secondOperator confirms what the developer, as the first one, resolves.
 func (i *infra) secondOperator() *caller {
-	return &caller{t: i.t, api: i.url(), token: secondSecret}
+	return &caller{t: i.t, api: i.url(), token: i.stack.SecondToken}
 }
 
 // private is everything that must not leave the ledger.
 func private() []string {
 	return append([]string{
-		"77700177", contractsAccount, receiptAccount, "Тестов", reason, evidence, secondSecret, "simulator", "490187.125",
+		"77700177", contractsAccount, receiptAccount, "Тестов", reason, evidence, "simulator", "490187.125",
 	}, contractIDs...)
 }
 
