@@ -19,7 +19,8 @@ import (
 //
 // 202 and 200 mean that the ledger holds this choice, and no other ever, and that
 // the payment will reach its end with it, whatever happens to this process, to
-// Temporal or to the caller. Every other answer but 5xx means that nothing was
+// Temporal or to the caller; only an operator's cancel may still come before the
+// first pay. Every other answer but 5xx means that nothing was
 // stored and the payment waits as before. Sending the same choice again is always
 // safe, also after the end.
 func (s *Server) payPayment(c echo.Context) error {

@@ -29,6 +29,7 @@ func TestHistories(t *testing.T) {
 		"refused-at-check":     {check: []centre.Answer{code(5)}, ends: "refused"},
 		"refused-at-first-pay": {pay: []centre.Answer{code(241)}, ends: "refused"},
 		"refused-at-later-pay": {pay: []centre.Answer{code(1), code(300)}, ends: "refused"},
+		"checked-again":        {check: []centre.Answer{code(1)}, ends: "succeeded"},
 		"retried-at-both":      {check: []centre.Answer{code(1), {Fault: centre.HTML502}}, pay: []centre.Answer{code(1), code(153), code(220), code(255)}, ends: "succeeded"},
 		"answers-lost":         {pay: []centre.Answer{{Fault: centre.LostAnswer, Times: 3}}, ends: "succeeded"},
 		"needs-operator":       {pay: []centre.Answer{{Code: 999, Transient: true}, {Fault: centre.WrongEcho}, {Fault: centre.Status, Status: 403}}, ends: "succeeded"},
