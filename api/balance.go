@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -46,9 +45,5 @@ func (s *Server) listBalances(c echo.Context) error {
 	if err != nil {
 		return fromLedger(err)
 	}
-	answer := page[balanceView]{Items: make([]balanceView, 0, len(found)), Next: next}
-	for _, b := range found {
-		answer.Items = append(answer.Items, balanceOf(b))
-	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+	return writePage(c, found, next, balanceOf)
 }

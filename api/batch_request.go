@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"unicode/utf8"
 )
 
@@ -12,7 +11,6 @@ import (
 const (
 	maxBatchBody = 16 << 20 // bytes: ten thousand rows of 1,600; a plain one has 100
 	maxBatchRows = 10_000
-	maxBatchKey  = 100 // characters; a row's key is the batch's, a space and the row's index
 )
 
 // decodeBatch reads the body of POST /v1/payments/batch: exactly one JSON array of
@@ -56,17 +54,4 @@ func decodeRow(row json.RawMessage) (r paymentRequest, wrong fieldErrors) {
 		return r, wrong
 	}
 	return decodePayment(row)
-}
-
-// batchKey reads the Idempotency-Key, which a batch must have: a key made here
-// would be lost with the answer, and the rows could not be told apart from new ones.
-func batchKey(h http.Header) (string, error) {
-	if len(h.Values(headerIdempotencyKey)) == 0 {
-		return "", badParameter(headerIdempotencyKey, ruleRequired, "is required for a batch: it makes the batch safe to send again")
-	}
-	key, err := idempotencyKey(h)
-	if err == nil && len(key) > maxBatchKey {
-		err = badParameter(headerIdempotencyKey, ruleTooLong, fmt.Sprintf("must have at most %d characters for a batch", maxBatchKey))
-	}
-	return key, err
 }

@@ -125,6 +125,18 @@ func (f fieldErrors) has(field string) bool {
 	return slices.ContainsFunc(f, func(e fieldError) bool { return e.Field == field })
 }
 
+// require complains about a field that was not given, unless it was complained
+// about already.
+func (f *fieldErrors) require(field string, given bool, rule string) {
+	if !given && !f.has(field) {
+		f.add(field, ruleRequired, rule)
+	}
+}
+
+// unreadable says that the body is no object, so that nothing can be said of its
+// fields.
+func (f fieldErrors) unreadable() bool { return len(f) == 1 && f[0].Field == "" }
+
 // problem is the answer that names everything at once; nil when nothing is
 // wrong.
 func (f fieldErrors) problem() error {

@@ -12,10 +12,9 @@ import (
 
 // DecodePayment is the decoder of POST /v1/payments, and the digest of what it
 // read.
-func DecodePayment(body []byte) (digest string, problems int, err error) {
+func DecodePayment(body []byte) (digest string, problems int) {
 	request, wrong := decodePayment(body)
-	digest, err = request.digest()
-	return digest, len(wrong), err
+	return request.digest(), len(wrong)
 }
 
 // DecodeBatch is the decoder of POST /v1/payments/batch: the rows, and what is
@@ -42,6 +41,27 @@ func (s *Server) Choose(ctx context.Context, id domain.AgentTransactionID, c sto
 
 // SetClock replaces the catalogue's clock.
 func (s *Server) SetClock(now func() time.Time) { s.catalogue.now = now }
+
+// Digests are what equal requests are known by, of one example of each kind.
+func Digests() map[string]string {
+	amount, code, count, yes := domain.Money(200_00), domain.Code(220), "4875.50", true
+	return map[string]string{
+		"payment/1": paymentRequest{
+			ServiceID: "P1011", Account: "a<é", AmountTo: &amount, AmountFrom: &amount, Extras: map[string]string{"b": "2", "a": "1"},
+			IdentityCard: "c", FullName: "n", AutoPay: true, AgentTransactionID: 5,
+		}.digest(),
+		"choice/1": choiceDigest(processing.Choice{
+			AmountTo: &amount, AmountFrom: &amount, ContractID: "7",
+			ExtraServices: []processing.PaidService{{SubServiceID: "2", Amount: amount}, {SubServiceID: "1", Amount: amount, LastCount: &count}},
+		}),
+		"order/1": orderRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
+			order("boss", "k", time.Unix(0, 0)).RequestSHA256,
+		"bulk/1": bulkRequest{
+			Filter: bulkFilter{States: []domain.State{domain.StatePaying}, Code: &code, Service: "P1011", Age: "15m", NeedsOperator: &yes, age: time.Hour},
+			Action: domain.ActionRetry, Reason: "r", DryRun: false,
+		}.digest(),
+	}
+}
 
 // PreferredWait is the reading of Prefer.
 var PreferredWait = preferredWait

@@ -72,12 +72,8 @@ func decodeLine(field string, raw json.RawMessage, wrong *fieldErrors) (line pro
 		"amount":       func(raw json.RawMessage) *complaint { return amount(raw, &paid) },
 		"lastCount":    func(raw json.RawMessage) *complaint { return reading(raw, &line.LastCount) },
 	})
-	if line.SubServiceID == "" && !wrong.has(field+".subServiceId") {
-		wrong.add(field+".subServiceId", ruleRequired, "is required")
-	}
-	if paid == nil && !wrong.has(field+".amount") {
-		wrong.add(field+".amount", ruleRequired, "is required")
-	}
+	wrong.require(field+".subServiceId", line.SubServiceID != "", "is required")
+	wrong.require(field+".amount", paid != nil, "is required")
 	if paid != nil {
 		line.Amount = *paid
 	}
@@ -142,15 +138,11 @@ func (s *Server) completed(p storage.Payment, given processing.Choice, by string
 	if len(problems) > 0 {
 		return storage.PayerChoice{}, choiceErrors(problems), nil
 	}
-	digest, err := choiceDigest(choice)
-	if err != nil {
-		return storage.PayerChoice{}, nil, err
-	}
 	kept, err := json.Marshal(choice)
 	if err != nil {
 		return storage.PayerChoice{}, nil, fmt.Errorf("write the choice: %w", err)
 	}
-	return storage.PayerChoice{JSON: string(kept), SHA256: digest, By: by, At: at}, nil, nil
+	return storage.PayerChoice{JSON: string(kept), SHA256: choiceDigest(choice), By: by, At: at}, nil, nil
 }
 
 // requestedBy is what the payment's request named before check. Once pay is
@@ -168,12 +160,12 @@ func requestedBy(p storage.Payment) processing.Requested {
 	return asked
 }
 
-// choiceDigest is the SHA-256 by which a repeated choice is known: of the
-// completed choice, so that a written-out default makes no difference; the order
-// of a receipt's lines makes none either.
-func choiceDigest(c processing.Choice) (string, error) {
+// choiceDigest is what a repeated choice is known by: of the completed choice, so
+// that a written-out default makes no difference; the order of a receipt's lines
+// makes none either.
+func choiceDigest(c processing.Choice) string {
 	c.ExtraServices = slices.SortedFunc(slices.Values(c.ExtraServices), func(a, b processing.PaidService) int {
 		return cmp.Compare(a.SubServiceID, b.SubServiceID) // each stands once
 	})
-	return canonicalDigest("choice/1", c)
+	return digestOf("choice/1", c)
 }

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -40,24 +38,8 @@ type paymentRequest struct {
 	AgentTransactionID domain.AgentTransactionID `json:"agentTransactionId"` // 0: the ledger makes one
 }
 
-// digest is the SHA-256 by which a repetition is known: of the values, not of
-// the bytes, so that the order of fields, white space, escapes, 200 or 200.00,
-// ev_ and a written-out default make no difference.
-func (r paymentRequest) digest() (string, error) {
-	return canonicalDigest("payment/1", r)
-}
-
-// canonicalDigest is the SHA-256 of a value's JSON, whose fields are in the
-// struct's order and whose maps are sorted by name. kind names what it is of, and
-// its version.
-func canonicalDigest(kind string, value any) (string, error) {
-	canonical, err := json.Marshal(value)
-	if err != nil {
-		return "", fmt.Errorf("write the canonical %s: %w", kind, err)
-	}
-	sum := sha256.Sum256(append([]byte(kind+"\n"), canonical...))
-	return hex.EncodeToString(sum[:]), nil
-}
+// digest is what a repeated payment is known by; ev_ makes no difference to it.
+func (r paymentRequest) digest() string { return digestOf("payment/1", r) }
 
 // decodePayment reads the body of POST /v1/payments and reports everything that
 // is wrong with it and can be seen without the catalogue. The request holds what
@@ -76,8 +58,8 @@ func decodePayment(body []byte) (paymentRequest, fieldErrors) {
 		"agentTransactionId": func(raw json.RawMessage) *complaint { return transactionID(raw, &r.AgentTransactionID) },
 		"extras":             func(raw json.RawMessage) *complaint { extras = raw; return nil },
 	})
-	if len(wrong) == 1 && wrong[0].Field == "" {
-		return r, wrong // nothing could be read
+	if wrong.unreadable() {
+		return r, wrong
 	}
 	if extras != nil {
 		r.Extras = decodeExtras(extras, &wrong)
@@ -88,20 +70,9 @@ func decodePayment(body []byte) (paymentRequest, fieldErrors) {
 
 // checkFields adds what is missing and what does not go together.
 func (r paymentRequest) checkFields(wrong *fieldErrors) {
-	missing := func(field string) {
-		if !wrong.has(field) {
-			wrong.add(field, ruleRequired, "is required")
-		}
-	}
-	if r.ServiceID == "" {
-		missing("serviceId")
-	}
-	if r.Account == "" {
-		missing("account")
-	}
-	if r.AmountTo == nil && r.AutoPay && !wrong.has("amountTo") && !wrong.has("autoPay") {
-		wrong.add("amountTo", ruleRequired, "is required unless autoPay is false")
-	}
+	wrong.require("serviceId", r.ServiceID != "", "is required")
+	wrong.require("account", r.Account != "", "is required")
+	wrong.require("amountTo", r.AmountTo != nil || !r.AutoPay || wrong.has("autoPay"), "is required unless autoPay is false")
 	switch {
 	case r.AmountFrom == nil || wrong.has("amountTo"):
 	case r.AmountTo == nil:

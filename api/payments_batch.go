@@ -123,10 +123,8 @@ func (s *Server) checkRows(ctx context.Context, who caller, key string, rows []j
 			return nil, nil, &problem{code: catalogueUnavailable, detail: "its patterns take too long on so many rows; nothing was stored, send fewer"}
 		}
 		request, wrong := decodeRow(raw)
-		payment, err := s.newPayment(who, key, request)
-		if err == nil {
-			wrong, err = check.row(i, request, wrong)
-		}
+		payment := s.newPayment(who, key, request)
+		wrong, err := check.row(i, request, wrong)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -213,7 +211,7 @@ func (s *Server) answerBatch(c echo.Context, batch domain.BatchID, items []batch
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(retrySoon))
 	}
 	if counts.Replayed == counts.Rows {
-		h.Set("Idempotent-Replay", "true")
+		replayed(c)
 	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, batchView{BatchID: batch, Counts: counts, Items: items})
 }

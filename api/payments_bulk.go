@@ -68,12 +68,7 @@ type bulkReason struct {
 // carried out; the same request with the same Idempotency-Key finishes one that
 // broke off, for the payments that matched at first.
 func (s *Server) orderMany(c echo.Context) error {
-	key, err := idempotencyKey(c.Request().Header)
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set(headerIdempotencyKey, key)
-	body, err := readBody(c)
+	key, body, err := keyAndBody(c)
 	if err != nil {
 		return err
 	}
@@ -90,7 +85,7 @@ func (s *Server) orderMany(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), bulkLimit)
 	defer cancel()
 	orders, err := s.ledger.PlaceBulk(ctx, filter, storage.Order{
-		Action: request.Action, Caller: callerOf(c).name, IdempotencyKey: key, RequestSHA256: digestOf("bulk/1", request),
+		Action: request.Action, Caller: callerOf(c).name, IdempotencyKey: key, RequestSHA256: request.digest(),
 		Reason: request.Reason, RequestedAt: storage.At(time.Now()),
 	}, bulkMost)
 	if err != nil {
@@ -187,6 +182,9 @@ func (f bulkFilter) payments(now time.Time) storage.PaymentFilter {
 	return filter
 }
 
+// digest is what a repeated bulk order is known by.
+func (r bulkRequest) digest() string { return digestOf("bulk/1", r) }
+
 // decodeBulk reads the body of POST /v1/payments/actions.
 func decodeBulk(body []byte) (r bulkRequest, wrong fieldErrors) {
 	var filter json.RawMessage
@@ -196,20 +194,15 @@ func decodeBulk(body []byte) (r bulkRequest, wrong fieldErrors) {
 		"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &r.Reason) },
 		"dryRun": func(raw json.RawMessage) *complaint { return yesOrNo(raw, &r.DryRun) },
 	})
-	if len(wrong) == 1 && wrong[0].Field == "" {
-		return r, wrong // nothing could be read
+	if wrong.unreadable() {
+		return r, wrong
 	}
-	if filter == nil {
-		wrong.add("filter", ruleRequired, "is required")
-	} else {
+	if filter != nil {
 		r.Filter = decodeBulkFilter(filter, &wrong)
 	}
-	if r.Action == "" && !wrong.has("action") {
-		wrong.add("action", ruleRequired, "is required")
-	}
-	if r.Reason == "" && !wrong.has("reason") {
-		wrong.add("reason", ruleRequired, "is required: why, for whoever reads the journal")
-	}
+	wrong.require("filter", filter != nil, "is required")
+	wrong.require("action", r.Action != "", "is required")
+	wrong.require("reason", r.Reason != "", reasonRule)
 	return r, wrong
 }
 

@@ -6,10 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"go.temporal.io/sdk/client"
 
@@ -19,11 +17,6 @@ import (
 	"tolem/workflows"
 )
 
-const headerIdempotencyKey = "Idempotency-Key"
-
-// maxKey is the longest Idempotency-Key, in characters.
-const maxKey = 128
-
 // createPayment answers POST /v1/payments.
 //
 // 201, 200 and 202 mean that the payment is in the ledger and will reach its
@@ -32,12 +25,7 @@ const maxKey = 128
 // with the same Idempotency-Key again is always safe.
 func (s *Server) createPayment(c echo.Context) error {
 	ctx, who := c.Request().Context(), callerOf(c)
-	key, err := idempotencyKey(c.Request().Header)
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set(headerIdempotencyKey, key)
-	body, err := readBody(c)
+	key, body, err := keyAndBody(c)
 	if err != nil {
 		return err
 	}
@@ -46,10 +34,7 @@ func (s *Server) createPayment(c echo.Context) error {
 		_ = s.checkAgainstCatalogue(ctx, request, &wrong) // the body is wrong even if the catalogue is not known
 		return wrong.problem()
 	}
-	payment, err := s.newPayment(who, key, request)
-	if err != nil {
-		return err
-	}
+	payment := s.newPayment(who, key, request)
 	if !s.plainlyValid(ctx, request) {
 		before, err := s.acceptedBefore(ctx, payment)
 		if err == nil {
@@ -81,35 +66,17 @@ func (s *Server) plainlyValid(ctx context.Context, r paymentRequest) bool {
 	return s.catalogue.fresh() && s.checkAgainstCatalogue(ctx, r, &wrong) == nil && len(wrong) == 0
 }
 
-// idempotencyKey reads the header, or makes a key for callers who send none and
-// keep what the answer says.
-func idempotencyKey(h http.Header) (string, error) {
-	given := h.Values(headerIdempotencyKey)
-	if len(given) == 0 {
-		return uuid.NewString(), nil
-	}
-	key := given[0]
-	if len(given) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", badParameter(headerIdempotencyKey, ruleFormat, "must stand once and have 1 to 128 visible ASCII characters")
-	}
-	return key, nil
-}
-
 // newPayment is the row that acceptance commits.
-func (s *Server) newPayment(who caller, key string, r paymentRequest) (storage.Payment, error) {
-	digest, err := r.digest()
-	if err != nil {
-		return storage.Payment{}, err
-	}
+func (s *Server) newPayment(who caller, key string, r paymentRequest) storage.Payment {
 	now := time.Now()
 	return storage.Payment{
-		ID: r.AgentTransactionID, Caller: who.name, IdempotencyKey: key, RequestSHA256: digest,
+		ID: r.AgentTransactionID, Caller: who.name, IdempotencyKey: key, RequestSHA256: r.digest(),
 		ServiceID: r.ServiceID, Account: r.Account, AmountTo: r.AmountTo, AmountFrom: r.AmountFrom,
 		Extras: r.Extras, IdentityCard: r.IdentityCard, FullName: r.FullName, AutoPay: r.AutoPay,
 		AgentTransactionDate: now.In(s.location).Format(processing.DateLayout),
 		RetryInitial:         s.ladder.Initial, RetryFactorMilli: s.ladder.FactorMilli,
 		CreatedAt: storage.At(now),
-	}, nil
+	}
 }
 
 // acceptedBefore is the payment that the caller's key already made.
@@ -143,7 +110,7 @@ func (s *Server) answerPayment(c echo.Context, p storage.Payment, created bool) 
 	run, ended := s.start(c.Request().Context(), p), http.StatusCreated
 	if !created {
 		ended = http.StatusOK
-		c.Response().Header().Set("Idempotent-Replay", "true")
+		replayed(c)
 	}
 	return s.answerInTime(c, p, run, ended)
 }

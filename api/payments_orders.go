@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +28,8 @@ const (
 	maxEvidence = 2000 // a letter's reference, or a register's row
 )
 
+const reasonRule = "is required: why, for whoever reads the journal"
+
 // orderRequest is the body of an order for one payment.
 type orderRequest struct {
 	PaymentID domain.AgentTransactionID `json:"paymentId"`
@@ -51,12 +51,7 @@ var outcomes = map[string]domain.State{"succeeded": domain.StateResolvedSucceede
 // safe: it takes effect once.
 func (s *Server) orderPayment(action domain.Action) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		key, err := idempotencyKey(c.Request().Header)
-		if err != nil {
-			return err
-		}
-		c.Response().Header().Set(headerIdempotencyKey, key)
-		body, err := readBody(c)
+		key, body, err := keyAndBody(c)
 		if err != nil {
 			return err
 		}
@@ -74,7 +69,7 @@ func (s *Server) orderPayment(action domain.Action) echo.HandlerFunc {
 			return err
 		}
 		if placed.Effect != "" {
-			c.Response().Header().Set("Idempotent-Replay", "true")
+			replayed(c)
 		} else if err := s.carryOut(c.Request().Context(), placed); err != nil {
 			return err
 		}
@@ -93,18 +88,13 @@ func decodeOrder(body []byte, action domain.Action) (orderRequest, fieldErrors) 
 		fields["evidence"] = func(raw json.RawMessage) *complaint { return text(raw, maxEvidence, &r.Evidence) }
 	}
 	wrong := decodeObject(body, fields)
-	if len(wrong) == 1 && wrong[0].Field == "" {
-		return r, wrong // nothing could be read
+	if wrong.unreadable() {
+		return r, wrong
 	}
-	require := func(field string, given bool, rule string) {
-		if !given && !wrong.has(field) {
-			wrong.add(field, ruleRequired, rule)
-		}
-	}
-	require("reason", r.Reason != "", "is required: why, for whoever reads the journal")
+	wrong.require("reason", r.Reason != "", reasonRule)
 	if action == domain.ActionResolve {
-		require("outcome", r.Outcome != "", "is required: succeeded or refused")
-		require("evidence", r.Evidence != "", "is required: the partner's letter or register row")
+		wrong.require("outcome", r.Outcome != "", "is required: succeeded or refused")
+		wrong.require("evidence", r.Evidence != "", "is required: the partner's letter or register row")
 	}
 	return r, wrong
 }
@@ -128,16 +118,6 @@ func (r orderRequest) order(who, key string, at time.Time) storage.Order {
 		PaymentID: r.PaymentID, Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
 		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
 	}
-}
-
-// digestOf is the SHA-256 by which a repetition is known, of a request's values.
-func digestOf(kind string, request any) string {
-	canonical, err := json.Marshal(request)
-	if err != nil {
-		panic("a request of texts and numbers is JSON: " + err.Error())
-	}
-	sum := sha256.Sum256(append([]byte(kind+"\n"), canonical...))
-	return hex.EncodeToString(sum[:])
 }
 
 // place commits the order; whoever hangs up meanwhile has placed it.
@@ -269,28 +249,5 @@ func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
 
 // listOrders answers GET /v1/payments/{id}/actions: what people ordered, in order.
 func (s *Server) listOrders(c echo.Context) error {
-	given := parameters(c)
-	limit, after, err := pageAfter(given)
-	if err != nil {
-		return err
-	}
-	payment, err := s.visiblePayment(c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
-	defer cancel()
-	orders, err := s.ledger.Orders(ctx, payment.ID, after, limit+1)
-	if err != nil {
-		return fromLedger(err)
-	}
-	answer := page[orderView]{Items: make([]orderView, 0, len(orders))}
-	for i, o := range orders {
-		if i == limit {
-			answer.Next = strconv.FormatInt(orders[limit-1].ID, 10)
-			break
-		}
-		answer.Items = append(answer.Items, orderOf(o))
-	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+	return listRows(s, c, s.ledger.Orders, func(o storage.Order) int64 { return o.ID }, orderOf)
 }

@@ -25,7 +25,7 @@ import (
 // safe, also after the end.
 func (s *Server) payPayment(c echo.Context) error {
 	ctx, who := c.Request().Context(), callerOf(c)
-	key, err := optionalKey(c.Request().Header)
+	key, err := optionalKey(c.Request().Header) // a repetition is known by the choice itself
 	if err != nil {
 		return err
 	}
@@ -65,15 +65,6 @@ func (s *Server) payPayment(c echo.Context) error {
 	}
 	p = s.tell(ctx, p, who.name+"/"+key)
 	return s.answerInTime(c, p, s.start(ctx, p), http.StatusOK)
-}
-
-// optionalKey reads the header Idempotency-Key; "" when it was not sent. The
-// choice itself is what a repetition is known by.
-func optionalKey(h http.Header) (string, error) {
-	if len(h.Values(headerIdempotencyKey)) == 0 {
-		return "", nil
-	}
-	return idempotencyKey(h)
 }
 
 // ownPayment is the payment of the path, for the caller who had it accepted.

@@ -79,9 +79,14 @@ func (s *Server) listPayments(c echo.Context) error {
 	if err != nil {
 		return fromLedger(err)
 	}
-	answer := page[paymentView]{Items: make([]paymentView, 0, len(found)), Next: next}
-	for _, p := range found {
-		answer.Items = append(answer.Items, summary(p))
+	return writePage(c, found, next, summary)
+}
+
+// writePage answers with a page; next is "" on the last.
+func writePage[R, V any](c echo.Context, rows []R, next string, view func(R) V) error {
+	answer := page[V]{Items: make([]V, 0, len(rows)), Next: next}
+	for _, r := range rows {
+		answer.Items = append(answer.Items, view(r))
 	}
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
 }
@@ -220,10 +225,11 @@ func pageAfter(given url.Values) (limit int, after int64, err error) {
 	return limit, after, nil
 }
 
-// listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
-func (s *Server) listAttempts(c echo.Context) error {
-	given := parameters(c)
-	limit, after, err := pageAfter(given)
+// listRows answers with a page of a payment's rows, in the order of their ids.
+func listRows[R, V any](
+	s *Server, c echo.Context, read func(context.Context, domain.AgentTransactionID, int64, int) ([]R, error), id func(R) int64, view func(R) V,
+) error {
+	limit, after, err := pageAfter(parameters(c))
 	if err != nil {
 		return err
 	}
@@ -233,17 +239,19 @@ func (s *Server) listAttempts(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
 	defer cancel()
-	attempts, err := s.ledger.Attempts(ctx, payment.ID, after, limit+1)
+	rows, err := read(ctx, payment.ID, after, limit+1)
 	if err != nil {
 		return fromLedger(err)
 	}
-	answer := page[attemptView]{Items: make([]attemptView, 0, len(attempts))}
-	for i, a := range attempts {
-		if i == limit {
-			answer.Next = strconv.FormatInt(attempts[limit-1].ID, 10)
-			break
-		}
-		answer.Items = append(answer.Items, attemptOf(a))
+	next := ""
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = strconv.FormatInt(id(rows[limit-1]), 10)
 	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
+	return writePage(c, rows, next, view)
+}
+
+// listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
+func (s *Server) listAttempts(c echo.Context) error {
+	return listRows(s, c, s.ledger.Attempts, func(a storage.Attempt) int64 { return a.ID }, attemptOf)
 }

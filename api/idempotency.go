@@ -1,0 +1,70 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+const headerIdempotencyKey = "Idempotency-Key"
+
+// The longest Idempotency-Key, in characters.
+const (
+	maxKey      = 128
+	maxBatchKey = 100 // a row's key is the batch's, a space and the row's index
+)
+
+// keyAndBody reads the Idempotency-Key, or makes one, answers with it, and reads
+// the body.
+func keyAndBody(c echo.Context) (key string, body []byte, err error) {
+	if key, err = idempotencyKey(c.Request().Header); err != nil {
+		return "", nil, err
+	}
+	c.Response().Header().Set(headerIdempotencyKey, key)
+	body, err = readBody(c)
+	return key, body, err
+}
+
+// idempotencyKey reads the header, or makes a key for callers who send none and
+// keep what the answer says.
+func idempotencyKey(h http.Header) (string, error) {
+	given := h.Values(headerIdempotencyKey)
+	if len(given) == 0 {
+		return uuid.NewString(), nil
+	}
+	key := given[0]
+	if len(given) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", badParameter(headerIdempotencyKey, ruleFormat, "must stand once and have 1 to 128 visible ASCII characters")
+	}
+	return key, nil
+}
+
+// optionalKey reads the header; "" when it was not sent, for requests that are
+// known by something else when they come again.
+func optionalKey(h http.Header) (string, error) {
+	if len(h.Values(headerIdempotencyKey)) == 0 {
+		return "", nil
+	}
+	return idempotencyKey(h)
+}
+
+// batchKey reads the header, which a batch must have: a key made here would be
+// lost with the answer, and the rows could not be told apart from new ones.
+func batchKey(h http.Header) (string, error) {
+	key, err := optionalKey(h)
+	switch {
+	case err != nil:
+		return "", err
+	case key == "":
+		return "", badParameter(headerIdempotencyKey, ruleRequired, "is required for a batch: it makes the batch safe to send again")
+	case len(key) > maxBatchKey:
+		return "", badParameter(headerIdempotencyKey, ruleTooLong, fmt.Sprintf("must have at most %d characters for a batch", maxBatchKey))
+	}
+	return key, nil
+}
+
+// replayed says in the answer that an earlier request did what it shows.
+func replayed(c echo.Context) { c.Response().Header().Set("Idempotent-Replay", "true") }
