@@ -29,6 +29,9 @@ type Parts struct {
 	Migrate bool // bring the ledger's schema up first, instead of refusing an old one
 }
 
+// meetLimit bounds the first call to Temporal, for which an API does not wait long.
+const meetLimit = 5 * time.Second
+
 // drainLimit bounds the answers still being written when a process stops.
 const drainLimit = 15 * time.Second
 
@@ -84,6 +87,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		}
 	}
 	if parts.API {
+		r.meetTemporal(ctx)
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry,
@@ -117,6 +121,21 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 	}
 	r.workers = w
 	return nil
+}
+
+// meetTemporal makes the client's first call, alone. Until a client knows what its
+// server can do, concurrent calls race in the SDK: ExecuteWorkflow reads
+// WorkflowClient.capabilities without the lock under which another call's
+// loadCapabilities writes them (go.temporal.io/sdk v1.50.0). If Temporal is away now,
+// the first requests after it is back may still race; all that hangs on it is the
+// eager start of one payment, which needs a worker in this process, and a worker has
+// met Temporal before. It may go when the SDK reads them under its lock.
+func (r *Running) meetTemporal(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, meetLimit)
+	defer cancel()
+	if _, err := r.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		slog.WarnContext(ctx, "Temporal does not answer; payments are accepted, and start when it does", "error", err)
+	}
 }
 
 func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err error) {
