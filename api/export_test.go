@@ -42,6 +42,18 @@ func (s *Server) Choose(ctx context.Context, id domain.AgentTransactionID, c sto
 // SetClock replaces the catalogue's clock.
 func (s *Server) SetClock(now func() time.Time) { s.catalogue.now = now }
 
+// SetOrderLimit lowers how long one order waits for its workflow.
+func (s *Server) SetOrderLimit(limit time.Duration) { s.orderLimit = limit }
+
+// SetBulkMost lowers how many payments one bulk order takes.
+func (s *Server) SetBulkMost(payments int) { s.bulkMost = payments }
+
+// CarryOutAll carries out placed orders until ctx ends, as a bulk order does: its
+// answer.
+func (s *Server) CarryOutAll(ctx context.Context, action domain.Action, orders []storage.Order) any {
+	return s.carryOutAll(ctx, action, orders)
+}
+
 // Digests are what equal requests are known by, of one example of each kind.
 func Digests() map[string]string {
 	amount, code, count, yes := domain.Money(200_00), domain.Code(220), "4875.50", true

@@ -25,6 +25,7 @@ import (
 	"tolem/partners/processing"
 	simulator "tolem/simulators/processing"
 	"tolem/storage"
+	"tolem/storage/privatepostgres/postgrestest"
 )
 
 // Values that must never reach a log line or a problem.
@@ -40,6 +41,8 @@ const (
 	phone        = "7017654321"
 	fullName     = "Иванов Иван Иванович"
 	identityCard = "900101300123"
+	reason       = "the-client-aigul-calls-every-hour" // why a person ordered something
+	evidence     = "letter-17-3/204-of-the-centre"     // on what
 )
 
 const tokens = "till:agent:" + secretAgent + ",other:agent:" + secretOther + ",eye:viewer:" + secretViewer +
@@ -69,18 +72,17 @@ func (l *lockedBuffer) String() string {
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	code := m.Run()
+	postgrestest.Run(m)
 	if leak := leaked(logged.String()); leak != "" {
 		_, _ = os.Stderr.WriteString("a log line holds what no log may hold: " + leak + "\n")
-		code = 1
+		os.Exit(1)
 	}
-	os.Exit(code)
 }
 
 // leaked is the first secret value found in text, with what is around it.
 func leaked(text string) string {
 	for _, value := range []string{
-		secretAgent, secretOther, secretViewer, secretBoth, secretStore, secretK2, secretOp, account, phone, fullName, identityCard,
+		secretAgent, secretOther, secretViewer, secretBoth, secretStore, secretK2, secretOp, account, phone, fullName, identityCard, reason, evidence,
 	} {
 		if at := strings.Index(text, value); at >= 0 {
 			return text[max(0, at-100):min(len(text), at+100)]
@@ -102,7 +104,7 @@ type bank struct {
 
 func newBank(t *testing.T, change ...func(*api.Options)) *bank {
 	t.Helper()
-	b := &bank{t: t, temporal: newFrontend(t), ledger: newLedger(t), router: contract(t)}
+	b := &bank{t: t, temporal: newFrontend(t), ledger: newLedger(t, "sqlite://"+filepath.Join(t.TempDir(), "ledger.db")), router: contract(t)}
 	var err error
 	b.centre, err = simulator.New(simulator.Options{Token: "centre-token"})
 	must(t, err)
@@ -126,12 +128,13 @@ func newBank(t *testing.T, change ...func(*api.Options)) *bank {
 	}
 	b.server, err = api.New(o)
 	must(t, err)
+	b.ledger = o.Ledger
 	return b
 }
 
-func newLedger(t *testing.T) *storage.Ledger {
+func newLedger(t *testing.T, address string) *storage.Ledger {
 	t.Helper()
-	ledger, err := storage.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "ledger.db"))
+	ledger, err := storage.Open(t.Context(), address)
 	must(t, err)
 	t.Cleanup(func() { _ = ledger.Close() }) // closed twice where the test closes it
 	_, err = ledger.Migrate(t.Context())
@@ -195,6 +198,11 @@ type answer struct {
 // contract, problems have their shape, and no problem leaks.
 func (b *bank) send(c call) answer {
 	b.t.Helper()
+	return b.answer(b.request(c))
+}
+
+func (b *bank) request(c call) *http.Request {
+	b.t.Helper()
 	request := httptest.NewRequestWithContext(b.t.Context(), c.method, c.path, strings.NewReader(c.body))
 	if c.method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/json")
@@ -209,6 +217,12 @@ func (b *bank) send(c call) answer {
 		}
 		request.Header.Set(name, value)
 	}
+	return request
+}
+
+// answer serves a request, and checks the answer as send does.
+func (b *bank) answer(request *http.Request) answer {
+	b.t.Helper()
 	recorder := httptest.NewRecorder()
 	b.server.Handler().ServeHTTP(recorder, request)
 	response := recorder.Result()

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -69,20 +68,8 @@ func TestTakenID(t *testing.T) {
 
 func TestManyAtOnceMakeOnePayment(t *testing.T) {
 	b := newBank(t)
-	const callers = 50
-	answers := make([]answer, callers)
-	var gate, done sync.WaitGroup
-	gate.Add(1)
-	for i := range answers {
-		done.Go(func() {
-			gate.Wait()
-			answers[i] = b.pay(simple, map[string]string{"Idempotency-Key": "at-once"})
-		})
-	}
-	gate.Done()
-	done.Wait()
 	created, ids := 0, map[string]bool{}
-	for _, a := range answers {
+	for _, a := range b.atOnce(50, func(int) answer { return b.pay(simple, map[string]string{"Idempotency-Key": "at-once"}) }) {
 		b.status(a, http.StatusAccepted)
 		ids[a.payment(t).ID] = true
 		if a.Header.Get("Idempotent-Replay") == "" {

@@ -328,11 +328,11 @@ func (b *bank) atOnce(n int, send func(i int) answer) []answer {
 func TestWaitAfterTheChoice(t *testing.T) {
 	b := newBank(t)
 	id := b.asked(plainReply, nil)
-	b.temporal.act = func() error { b.paysNow(id, 200_00, 200_00); return nil }
+	b.temporal.acting(func(update) (any, error) { b.paysNow(id, 200_00, 200_00); return nil, nil })
 	if p := b.status(b.choose(id, `{}`, nil), http.StatusAccepted).payment(t); p.State != "paying" {
 		t.Errorf("the workflow acted, and the answer says %s", p.State)
 	}
-	b.temporal.act = nil
+	b.temporal.acting(nil)
 
 	// A recorded choice asks nobody: the wait goes on to the end.
 	id = b.asked(plainReply, nil)
@@ -354,7 +354,7 @@ func TestChoiceWithoutTemporal(t *testing.T) {
 		"down":    newBank(t, func(o *api.Options) { o.Temporal = noTemporal(t) }),
 		"refuses": newBank(t),
 	} {
-		b.temporal.act = func() error { return serviceerror.NewNotFound("no such workflow") }
+		b.temporal.acting(func(update) (any, error) { return nil, serviceerror.NewNotFound("no such workflow") })
 		id := b.asked(plainReply, nil)
 		a := b.status(b.choose(id, `{}`, nil), http.StatusAccepted)
 		if p := a.payment(t); p.State != "awaiting_payer" || b.row(id).Choice == "" {

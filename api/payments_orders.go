@@ -132,25 +132,21 @@ func (s *Server) place(ctx context.Context, o storage.Order) (storage.Order, err
 }
 
 // carryOut hands a placed order to the payment's workflow and waits for what it
-// did. nil means that the order has an effect.
+// did, at most orderLimit. nil means that the order has an effect.
 func (s *Server) carryOut(ctx context.Context, o storage.Order) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.partnerTimeout+orderMargin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.orderLimit)
 	defer cancel()
 	result, err := s.send(ctx, o)
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		// No workflow: the payment has ended, or Temporal lost its memory. The sweep
-		// would start it within a minute or two; somebody waits, so it is started now.
-		if err = s.startAgain(ctx, o.PaymentID); err == nil {
-			result, err = s.send(ctx, o)
-		}
+		result, err = s.sendAgain(ctx, o)
 	}
 	if refused, ok := workflows.RefusedOrder(err); ok {
 		return refusal(refused.Refusal, refused.State, false)
 	}
 	var known *problem
 	switch {
-	case errors.As(err, &known):
+	case errors.As(err, &known): // the ledger's
 		return err
 	case err != nil:
 		slog.WarnContext(ctx, "order not answered by its workflow", "process", o.PaymentID.WorkflowID(), "order", o.ID, "error", err)
@@ -166,17 +162,38 @@ func (s *Server) send(ctx context.Context, o storage.Order) (workflows.OrderResu
 	return workflows.Order(ctx, s.temporal, o.PaymentID, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.OrderInput{OrderID: o.ID, Outcome: o.Outcome})
 }
 
-// startAgain starts the workflow of an open payment that has none.
-func (s *Server) startAgain(ctx context.Context, id domain.AgentTransactionID) error {
-	p, err := s.ledger.Payment(ctx, id)
+// sendAgain sends an order for which there was no workflow: the payment has ended,
+// or Temporal lost its memory. The sweep would start it within a minute or two;
+// somebody waits, so it is started now.
+func (s *Server) sendAgain(ctx context.Context, o storage.Order) (workflows.OrderResult, error) {
+	p, err := s.ledger.Payment(ctx, o.PaymentID)
+	if err == nil && p.State.Terminal() {
+		o, err = s.placed(ctx, o)
+	}
 	switch {
 	case err != nil:
-		return fromLedger(err)
+		return workflows.OrderResult{}, fromLedger(err)
+	case p.State.Terminal() && o.Effect != "": // by this very order, whose answer was lost
+		return workflows.OrderResult{Effect: o.Effect, State: p.State}, nil
 	case p.State.Terminal():
-		return refusal(domain.RefusalEnded, p.State, false)
+		return workflows.OrderResult{Refusal: domain.RefusalEnded, State: p.State}, nil
 	}
-	_, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
-	return err
+	if _, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.Since())); err != nil {
+		return workflows.OrderResult{}, err
+	}
+	return s.send(ctx, o)
+}
+
+// placed reads a placed order again, with its effect.
+func (s *Server) placed(ctx context.Context, o storage.Order) (storage.Order, error) {
+	found, err := s.ledger.Orders(ctx, o.PaymentID, o.ID-1, 1)
+	if err == nil && (len(found) == 0 || found[0].ID != o.ID) {
+		err = fmt.Errorf("order %d for payment %s is not in the ledger any more", o.ID, o.PaymentID)
+	}
+	if err != nil {
+		return storage.Order{}, err
+	}
+	return found[0], nil
 }
 
 // refusals are what each refusal says, after the payment's state.
@@ -184,20 +201,24 @@ var refusals = map[domain.Refusal]string{
 	domain.RefusalEnded:          "nothing leaves a final state",
 	domain.RefusalAwaitsPayer:    "nothing is sent while the payer decides; cancel ends it",
 	domain.RefusalHeld:           "it is held: release it first",
-	domain.RefusalNotHeld:        "it is not held",
-	domain.RefusalPaySent:        "a pay was sent and the money may have moved, so it cannot be cancelled",
+	domain.RefusalNotHeld:        "it is not held, so there is nothing to release",
+	domain.RefusalPaySent:        "a pay was sent and the money may have moved, so it cannot be cancelled; a final code ends it, or resolve",
 	domain.RefusalNeverPaid:      "no pay was ever sent, so there is nothing to resolve; cancel ends it",
-	domain.RefusalNoOperator:     "it does not need an operator",
-	domain.RefusalInProgress:     "the processing centre's last word is that it works on the payment (code 1 or 153), so it cannot be resolved as refused",
+	domain.RefusalNoOperator:     "it does not need an operator and goes on by itself; retry makes an attempt now",
+	domain.RefusalInProgress:     "the processing centre's last word is that it works on the payment (code 1 or 153), so it cannot be resolved as refused; retry asks again",
 	domain.RefusalOtherOutcome:   "another operator proposed another outcome; release drops the proposal",
 	domain.RefusalSecondOperator: "you proposed this outcome; a second operator has to confirm it",
 }
 
 // refusal is the problem of an order that was not taken.
 func refusal(why domain.Refusal, state domain.State, attempted bool) error {
-	detail := fmt.Sprintf("the payment is %s: %s", state, refusals[why])
+	rule, known := refusals[why]
+	if !known { // a worker newer than this API
+		return &problem{code: internalError, cause: fmt.Errorf("no problem is named after the refusal %q", why)}
+	}
+	detail := fmt.Sprintf("the payment is %s: %s", state, rule)
 	if attempted {
-		detail = fmt.Sprintf("one more attempt was made and the payment is %s: %s", state, refusals[why])
+		detail = "one more attempt was made and " + detail
 	}
 	return &problem{code: problemCode(why), detail: detail}
 }
@@ -232,14 +253,18 @@ func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
 	defer cancel()
 	payment, err := s.ledger.Payment(ctx, placed.PaymentID)
 	if err == nil {
-		placed, err = s.ledger.PlaceOrder(ctx, placed) // reads it, with its effect
+		placed, err = s.placed(ctx, placed)
 	}
 	if err != nil {
 		return fromLedger(err)
 	}
 	status := http.StatusOK
-	if placed.Effect == domain.EffectProposed && !payment.State.Terminal() {
-		status = http.StatusAccepted // a second operator has to confirm
+	if placed.Action == domain.ActionResolve && !payment.State.Terminal() {
+		status = http.StatusAccepted // 200 would be read as resolved
+		why := payment.Standing().Refuses(placed.Action, placed.Outcome)
+		if placed.Effect == domain.EffectAttempted && why != "" { // a repetition of what was refused after its attempt
+			return refusal(why, payment.State, true)
+		}
 	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
 		paymentView

@@ -63,6 +63,8 @@ type Server struct {
 	tokens         Tokens
 	ladder         domain.Ladder
 	partnerTimeout time.Duration
+	orderLimit     time.Duration // of one order of a person
+	bulkMost       int           // payments of one bulk order
 	terms          workflows.PaymentTerms
 	location       *time.Location
 
@@ -98,6 +100,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
+		orderLimit: o.PartnerTimeout + orderMargin, bulkMost: bulkMost,
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
