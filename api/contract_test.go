@@ -72,22 +72,79 @@ func TestExamplesOfTheContract(t *testing.T) {
 		strings.Replace(simple, `"amountTo"`, `"foo":1,"amountTo"`, 1):                false,
 		strings.Replace(simple, `"amountTo"`, `"agentTransactionId":5,"amountTo"`, 1): true,
 	} {
-		request, err := http.NewRequest(http.MethodPost, "/v1/payments", strings.NewReader(body))
-		must(t, err)
-		request.Header.Set("Content-Type", "application/json")
-		route, parameters, err := b.router.FindRoute(request)
-		must(t, err)
-		err = openapi3filter.ValidateRequest(t.Context(), &openapi3filter.RequestValidationInput{
-			Request: request, PathParams: parameters, Route: route,
-			Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
-		})
-		if (err == nil) != valid {
+		if err := b.promises("/v1/payments", body); (err == nil) != valid {
 			t.Errorf("the contract says %v of %s", err, body)
 		}
 		if got := b.pay(body, nil).StatusCode; (got == http.StatusAccepted) != valid {
 			t.Errorf("the server says %d of %s", got, body)
 		}
 	}
+}
+
+// promises is what the contract has against the body of a POST; nil when it is
+// right.
+func (b *bank) promises(path, body string) error {
+	b.t.Helper()
+	request := b.request(call{method: http.MethodPost, path: path, body: body})
+	if body == "" {
+		request.Header.Del("Content-Type")
+	}
+	route, parameters, err := b.router.FindRoute(request)
+	must(b.t, err)
+	return openapi3filter.ValidateRequest(b.t.Context(), &openapi3filter.RequestValidationInput{
+		Request: request, PathParams: parameters, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+	})
+}
+
+// The same of people's orders. What a schema cannot say is left to the server: text
+// in which a line breaks, a duration, a field that stands twice.
+func TestExamplesOfOrders(t *testing.T) {
+	b := newBank(t)
+	b.temporal.acting(b.follows)
+	examples := map[string]string{}
+	for _, action := range []string{"retry", "hold", "release", "cancel", "resolve", "actions"} {
+		path := "/v1/payments/{id}/" + action
+		if action == "actions" {
+			path = "/v1/payments/actions"
+		}
+		example := document(t).Paths.Value(path).Post.RequestBody.Value.Content["application/json"].Example
+		id := b.flagged()
+		path = strings.Replace(path, "{id}", id.String(), 1)
+		if action == "cancel" {
+			path = strings.Replace(path, id.String(), b.asked(plainReply, nil).String(), 1)
+		}
+		examples[action] = path
+		body := marshal(t, example)
+		if a := b.send(call{method: http.MethodPost, path: path, body: body, token: secretOp}); example == nil || a.StatusCode >= 300 || b.promises(path, body) != nil {
+			t.Errorf("%s: %d %s, %s", action, a.StatusCode, a.body, body)
+		}
+	}
+	beyond := []string{" text", " duplicate", "age format", "＆"}
+	for name, c := range badOrders {
+		if err := b.promises(examples[string(c.action)], c.body); err == nil && !containsAny(c.want, beyond) {
+			t.Errorf("the contract has nothing against %s", name)
+		}
+	}
+	for body, want := range badBulks {
+		if err := b.promises(examples["actions"], body); err == nil && !containsAny(want, beyond) {
+			t.Errorf("the contract has nothing against %s", body)
+		}
+	}
+	for _, filter := range []string{
+		`{"state":"paying"}`, `{"state":["paying","accepted"]}`, `{"code":-1}`, `{"service":"P1011"}`, `{"age":"PT15M"}`, `{"needs_operator":false}`,
+	} {
+		for _, body := range []string{retryMany(filter), `{"dryRun":true,` + retryMany(filter)[1:]} {
+			if err := b.promises(examples["actions"], body); err != nil {
+				t.Errorf("the contract says %v of %s", err, body)
+			}
+			b.bulk(body, "")
+		}
+	}
+}
+
+func containsAny(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }
 
 func TestDocsLoadNothingFromOutside(t *testing.T) {

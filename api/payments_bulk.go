@@ -22,8 +22,7 @@ import (
 const (
 	bulkMost       = 10_000          // payments of one order; as many as one batch brings
 	bulkConcurrent = 64              // orders under way; each waits for one attempt at most
-	bulkLimit      = 4 * time.Minute // of the whole order; what is left then is done by sending it again
-	bulkMargin     = 30 * time.Second
+	bulkLimit      = 4 * time.Minute // until the last order begins; what is left then is done by sending it again
 )
 
 // bulkRequest is the body of POST /v1/payments/actions.
@@ -81,15 +80,16 @@ func (s *Server) orderMany(c echo.Context) error {
 		return s.dryRun(c, request, filter)
 	}
 	extend := http.NewResponseController(c.Response())
-	_ = extend.SetWriteDeadline(time.Now().Add(bulkLimit + bulkMargin)) // a server that cannot keeps its own limit
+	// The last order may begin at the end of bulkLimit. A server that cannot extend keeps its own limit.
+	_ = extend.SetWriteDeadline(time.Now().Add(bulkLimit + s.orderLimit + writeMargin))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), bulkLimit)
 	defer cancel()
 	orders, err := s.ledger.PlaceBulk(ctx, filter, storage.Order{
 		Action: request.Action, Caller: callerOf(c).name, IdempotencyKey: key, RequestSHA256: request.digest(),
 		Reason: request.Reason, RequestedAt: storage.At(time.Now()),
-	}, bulkMost)
+	}, s.bulkMost)
 	if err != nil {
-		return fromLedger(err)
+		return s.fromBulk(err)
 	}
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, s.carryOutAll(ctx, request.Action, orders))
 }
@@ -121,9 +121,9 @@ func (s *Server) carryOutAll(ctx context.Context, action domain.Action, orders [
 func (s *Server) dryRun(c echo.Context, request bulkRequest, filter storage.PaymentFilter) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), acceptLimit)
 	defer cancel()
-	payments, err := s.ledger.Matching(ctx, filter, bulkMost)
+	payments, err := s.ledger.Matching(ctx, filter, s.bulkMost)
 	if err != nil {
-		return fromLedger(err)
+		return s.fromBulk(err)
 	}
 	count := bulkCount{bulkAnswer: bulkAnswer{Action: request.Action, DryRun: true, Matched: len(payments)}, reasons: map[string]int{}}
 	for _, p := range payments {
@@ -134,6 +134,14 @@ func (s *Server) dryRun(c echo.Context, request bulkRequest, filter storage.Paym
 		count.add(nil)
 	}
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, count.answer())
+}
+
+// fromBulk reads an error of the ledger about the payments that matched.
+func (s *Server) fromBulk(err error) error {
+	if errors.Is(err, storage.ErrTooMany) {
+		return &problem{code: tooManyMatched, detail: fmt.Sprintf("one order takes at most %d payments and nothing was done; narrow the filter", s.bulkMost)}
+	}
+	return fromLedger(err)
 }
 
 // bulkCount counts from many goroutines.
@@ -224,10 +232,11 @@ func decodeBulkFilter(raw json.RawMessage, wrong *fieldErrors) (f bulkFilter) {
 	inner := decodeObject(raw, map[string]reader{
 		"state": func(raw json.RawMessage) *complaint { return openStates(raw, &f.States) },
 		"code": func(raw json.RawMessage) *complaint {
-			var code domain.Code
-			if err := json.Unmarshal(raw, &code); err != nil || string(raw) == "null" {
+			var n int32 // as GET /v1/payments takes it
+			if err := json.Unmarshal(raw, &n); err != nil || string(raw) == "null" {
 				return &complaint{ruleType, "must be an integer"}
 			}
+			code := domain.Code(n)
 			f.Code = &code
 			return nil
 		},

@@ -135,12 +135,12 @@ func badParameter(name, code, rule string) *problem {
 // fromLedger reads an error of the ledger: its own words are kept, everything
 // else means that it does not answer.
 func fromLedger(err error) error {
-	for _, known := range []error{storage.ErrNotFound, storage.ErrIDTaken, storage.ErrKeyReused, storage.ErrCursor, storage.ErrTooMany} {
+	for _, known := range []error{storage.ErrNotFound, storage.ErrIDTaken, storage.ErrKeyReused, storage.ErrCursor} {
 		if errors.Is(err, known) {
 			return err
 		}
 	}
-	return &problem{code: ledgerUnavailable, detail: "send the same request again; with the same Idempotency-Key it never makes a second payment", cause: err}
+	return &problem{code: ledgerUnavailable, detail: "send the same request again; with the same Idempotency-Key it takes effect once", cause: err}
 }
 
 // problemOf reads any error; one that nobody knows is internal, with a fixed
@@ -159,9 +159,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, storage.ErrIDTaken):
 		return &problem{code: idTaken, detail: "choose another agentTransactionId, or leave it out"}
 	case errors.Is(err, storage.ErrKeyReused):
-		return &problem{code: idempotencyKeyReused, detail: "use a new Idempotency-Key for a new payment"}
-	case errors.Is(err, storage.ErrTooMany):
-		return &problem{code: tooManyMatched, detail: fmt.Sprintf("one order takes at most %d payments and nothing was done; narrow the filter", bulkMost)}
+		return &problem{code: idempotencyKeyReused, detail: "use a new Idempotency-Key for another request"}
 	case errors.Is(err, storage.ErrCursor):
 		return badParameter("cursor", ruleFormat, "must be the next of an earlier page")
 	case errors.As(err, &tooLarge):
