@@ -86,6 +86,10 @@ func TestPlaceBulkAgain(t *testing.T) {
 		theirs, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("marat", "b"), 10)
 		require.NoError(t, err)
 		require.Len(t, theirs, 3)
+		for _, o := range theirs {
+			require.Equal(t, "marat", o.Caller)
+			require.Empty(t, o.Effect)
+		}
 	})
 }
 
@@ -108,19 +112,34 @@ func TestPlaceBulkLimits(t *testing.T) {
 	})
 }
 
-// More orders than one statement inserts are placed all.
+// More orders than one statement can insert are placed all.
 func TestPlaceBulkOfMany(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *storage.Ledger) {
-		for i := range 1001 {
-			accept(t, l, request(fmt.Sprint("k", i)))
-		}
-		orders, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10_000)
-		require.NoError(t, err)
-		require.Len(t, orders, 1001)
-		again, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10_000)
-		require.NoError(t, err)
-		require.Equal(t, orders, again)
-	})
+	for name, address := range addresses(t) {
+		t.Run(name, func(t *testing.T) {
+			l := open(t, address)
+			for i := range 41 {
+				accept(t, l, request(fmt.Sprint("k", i)))
+			}
+			db, _ := database(t, address)
+			for copies := range 6 { // each time as many again
+				for _, statement := range []string{
+					"CREATE TABLE copied AS SELECT * FROM payments",
+					fmt.Sprintf("UPDATE copied SET id = id + 1000 * (1 << %d), idempotency_key = idempotency_key || ' %d'", copies, copies),
+					"INSERT INTO payments SELECT * FROM copied",
+					"DROP TABLE copied",
+				} {
+					_, err := db.ExecContext(t.Context(), statement)
+					require.NoError(t, err)
+				}
+			}
+			orders, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10_000)
+			require.NoError(t, err)
+			require.Len(t, orders, 41*64)
+			again, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10_000)
+			require.NoError(t, err)
+			require.Equal(t, orders, again)
+		})
+	}
 }
 
 // Equal bulk orders at once are one; of two different ones under one key, for

@@ -270,6 +270,7 @@ func TestLimitedAttemptJoinsTheQueue(t *testing.T) {
 		return refused != nil && refused.RetryAfter > 2*time.Second
 	}, time.Minute, time.Millisecond)
 
+	run.during("Check", 2, func() { require.Empty(t, b.paused(), "the centre is not down") })
 	var queues []string
 	run.queues = func(name, queue string) { queues = append(queues, name+" "+queue) }
 	p := run.finish()

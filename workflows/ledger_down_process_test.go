@@ -209,6 +209,35 @@ func TestAskedAnswerThatCouldNotBeRecorded(t *testing.T) {
 	b.moved(id, 1)
 }
 
+// Another execution ended the payment while this one waited: whatever is ordered
+// then has no effect, and the run ends where the ledger stands.
+func TestOrderForWhatAnotherExecutionEnded(t *testing.T) {
+	for _, action := range []domain.Action{domain.ActionHold, domain.ActionRetry} {
+		t.Run(string(action), func(t *testing.T) {
+			b := newBank(t)
+			b.scripted("pay", centre.Answer{Code: 1, Times: 10})
+			id := b.accepted(nil)
+			run := b.execution(id)
+			run.input.Since = run.Now()
+			run.RegisterDelayedCallback(func() {
+				require.NoError(t, b.centre.ClearScripts())
+				other := b.process()
+				_, err := b.activity(t.Context(), other.Pay, other, step(id, 99))
+				require.NoError(t, err)
+			}, 260*time.Second) // pays at 0, 1, 3 and so on to 255; then at 511
+			o := run.orders(5*time.Minute, "aigul", action, "")
+			p := run.finish()
+			o.refusal(t, domain.RefusalEnded)
+			require.Empty(t, o.Effect)
+			require.Equal(t, domain.StateSucceeded, o.State)
+			require.Equal(t, domain.StateSucceeded, p.State)
+			require.Equal(t, []domain.Effect{""}, b.effects(id))
+			require.Less(t, run.Now().Sub(run.input.Since), 6*time.Minute)
+			b.moved(id, 1)
+		})
+	}
+}
+
 // Another execution took the payment on while this one waited to check again: who
 // asks for an attempt then is told where the payment stands.
 func TestRetryOfWhatAnotherExecutionMovedOn(t *testing.T) {

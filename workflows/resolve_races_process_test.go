@@ -146,4 +146,5 @@ func TestConfirmThatWasOvertaken(t *testing.T) {
 	first.effect(t, domain.EffectProposed)
 	second.effect(t, domain.EffectResolved)
 	require.Equal(t, domain.StateResolvedSucceeded, p.State)
+	require.Equal(t, 2, run.started["ConfirmOrder"])
 }
