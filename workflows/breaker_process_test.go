@@ -94,6 +94,7 @@ func TestPauseAtFirstPay(t *testing.T) {
 			require.False(t, p.Paused)
 			require.Equal(t, []domain.Cause{domain.CauseScheduled, domain.CauseScheduled}, b.causes(id))
 			require.Len(t, b.requests(id, "pay"), 1)
+			require.Empty(t, run.shared["Pay"], "another worker's would be no first pay")
 			b.moved(id, 0)
 		})
 	}
@@ -271,13 +272,11 @@ func TestLimitedAttemptJoinsTheQueue(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 
 	run.during("Check", 2, func() { require.Empty(t, b.paused(), "the centre is not down") })
-	var queues []string
-	run.queues = func(name, queue string) { queues = append(queues, name+" "+queue) }
 	p := run.finish()
 	end()
 	require.Equal(t, domain.StateSucceeded, p.State)
 	require.Equal(t, 2, p.Attempts)
 	b.moved(id, 1)
-	require.Contains(t, queues, "Check "+workflows.ProcessingQueue)
+	require.Equal(t, []string{workflows.ProcessingQueue}, run.shared["Check"])
 	require.Empty(t, b.paused())
 }

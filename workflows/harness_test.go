@@ -97,8 +97,8 @@ type execution struct {
 	process *activities.Processing
 	started map[string]int // activities begun so far, by name
 	moments map[string]func()
-	queues  func(activity, queue string) // told of each that begins; nil: nobody asks
-	timers  int                          // begun so far
+	shared  map[string][]string // the queues of those that were not made by the workflow's own worker
+	timers  int                 // begun so far
 }
 
 func (b *bank) execution(id domain.AgentTransactionID) *execution {
@@ -110,7 +110,7 @@ func (b *bank) execution(id domain.AgentTransactionID) *execution {
 	env.RegisterWorkflow(workflows.Payment)
 	e := &execution{TestWorkflowEnvironment: env, b: b, id: id, input: workflows.PaymentInput{
 		PaymentID: id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: b.timeout,
-	}, process: b.process(), started: map[string]int{}, moments: map[string]func(){}}
+	}, process: b.process(), started: map[string]int{}, shared: map[string][]string{}, moments: map[string]func(){}}
 	env.RegisterActivity(e.process)
 	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
 	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) { e.begins(info) })
@@ -124,8 +124,8 @@ func (b *bank) execution(id domain.AgentTransactionID) *execution {
 // then: the workflow waits for the activity meanwhile.
 func (e *execution) begins(info *activity.Info) {
 	e.started[info.ActivityType.Name]++
-	if e.queues != nil {
-		e.queues(info.ActivityType.Name, info.TaskQueue)
+	if !info.IsLocalActivity {
+		e.shared[info.ActivityType.Name] = append(e.shared[info.ActivityType.Name], info.TaskQueue)
 	}
 	if do := e.moments[fmt.Sprint(info.ActivityType.Name, e.started[info.ActivityType.Name])]; do != nil {
 		do()

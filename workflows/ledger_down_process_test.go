@@ -108,6 +108,28 @@ func TestOrdersBeforeTheLedgerTells(t *testing.T) {
 	b.scheduledWaitsGrow(id)
 }
 
+// A held payment is not even checked by the look that an order is worth.
+func TestHeldCheckBeforeTheLedgerTells(t *testing.T) {
+	b := newBank(t)
+	b.scripted("check", code(1))
+	id := b.accepted(nil)
+	b.attemptsOfALostRun(id, 1)
+	b.sql("UPDATE payments SET held = TRUE")
+	run := b.execution(id)
+	up := b.down()
+	run.RegisterDelayedCallback(func() { up() }, 70*time.Second)
+	retry := run.orders(80*time.Second, "aigul", domain.ActionRetry, "")
+	run.RegisterDelayedCallback(func() {
+		require.True(t, retry.done)
+		require.Len(t, b.requests(id, "check"), 1)
+	}, time.Hour)
+	release := run.orders(time.Hour, "aigul", domain.ActionRelease, "")
+	require.Equal(t, domain.StateSucceeded, run.finish().State)
+	retry.refusal(t, domain.RefusalHeld)
+	release.effect(t, domain.EffectReleased)
+	b.moved(id, 1)
+}
+
 // A payment that is cancelled from Temporal before the ledger told anything
 // answers those who spoke.
 func TestCancelledBeforeTheLedgerTells(t *testing.T) {

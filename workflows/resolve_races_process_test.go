@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"tolem/domain"
 	centre "tolem/simulators/processing"
@@ -147,4 +148,31 @@ func TestConfirmThatWasOvertaken(t *testing.T) {
 	second.effect(t, domain.EffectResolved)
 	require.Equal(t, domain.StateResolvedSucceeded, p.State)
 	require.Equal(t, 2, run.started["ConfirmOrder"])
+}
+
+// details are what people read in Temporal's UI.
+func (e *execution) details() string {
+	e.b.t.Helper()
+	value, err := e.QueryWorkflow("__temporal_workflow_metadata") // the name that the UI asks
+	require.NoError(e.b.t, err)
+	var metadata sdkpb.WorkflowMetadata
+	require.NoError(e.b.t, value.Get(&metadata))
+	return metadata.CurrentDetails
+}
+
+// The details say who or what stops a payment, and nothing of it once it has ended.
+func TestDetailsSayWhatStopsAPayment(t *testing.T) {
+	b := newBank(t)
+	id := b.flagged(once(domain.CodeNumberExists))
+	run := b.execution(id)
+	run.orders(1500*time.Millisecond, "aigul", domain.ActionHold, "")
+	run.RegisterDelayedCallback(func() { require.Contains(t, run.details(), "held by an operator") }, 10*time.Second)
+	run.orders(time.Minute, "aigul", domain.ActionResolve, domain.StateResolvedRefused)
+	run.RegisterDelayedCallback(func() {
+		require.Contains(t, run.details(), "resolved_refused proposed, waits for a second operator")
+		require.Contains(t, run.details(), "needs an operator: late_refusal")
+	}, 2*time.Minute)
+	run.orders(time.Hour, "marat", domain.ActionResolve, domain.StateResolvedRefused)
+	require.Equal(t, domain.StateResolvedRefused, run.finish().State)
+	require.Equal(t, "resolved_refused after 4 attempts · 215 transaction number already exists", run.details())
 }
