@@ -53,8 +53,10 @@ type payment struct {
 	code     *domain.Code
 	reason   domain.OperatorReason
 	nextAt   time.Time
-	behind   bool // an earlier execution had moved the payment on: attempts now are recovery
-	last     activities.AttemptResult
+	// shownNext says that people were shown a next attempt, so that it is taken away.
+	shownNext bool
+	behind    bool // an earlier execution had moved the payment on: attempts now are recovery
+	last      activities.AttemptResult
 
 	people
 }

@@ -37,9 +37,9 @@ func (p *payment) show(ctx workflow.Context) {
 	}
 	next := ""
 	if !p.nextAt.IsZero() {
-		updates = append(updates, NextAttemptAt.ValueSet(p.nextAt))
+		updates, p.shownNext = append(updates, NextAttemptAt.ValueSet(p.nextAt)), true
 		next = " · next attempt at " + p.nextAt.UTC().Format(time.DateTime) + " UTC"
-	} else if p.waits > 0 {
+	} else if p.waits > 0 || p.shownNext {
 		updates = append(updates, NextAttemptAt.ValueUnset())
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {

@@ -86,11 +86,20 @@ func pausedByTheBreaker(i *infra) {
 		}
 		return paused != ""
 	})
+	late := user.pays("down-late").ID // never asked the centre before its first pause
+	eventually(i.t, "a late payment pauses", func() bool { p := user.reads(late); return p.Paused && p.Attempts == 0 })
 	i.centre.SetDown(false)
-	for _, id := range ids {
+	for _, id := range append(ids, late) {
 		user.finds(id, "succeeded")
 		agree(i.t, user, i.centre, id)
 	}
 	require.False(i.t, user.reads(paused).Paused)
 	i.ends(paused, "paused-by-breaker")
+
+	require.NoError(i.t, i.temporal.GetWorkflow(i.t.Context(), "payment/"+late, "").Get(i.t.Context(), nil))
+	described, err := i.temporal.DescribeWorkflowExecution(i.t.Context(), "payment/"+late, "")
+	require.NoError(i.t, err)
+	shown := described.GetWorkflowExecutionInfo().GetSearchAttributes().GetIndexedFields()
+	require.Contains(i.t, shown, workflows.TolemState.GetName())
+	require.NotContains(i.t, shown, workflows.NextAttemptAt.GetName(), "an ended payment has no next attempt")
 }
