@@ -32,12 +32,10 @@ var balance *activities.Balance // nil: only its method names are used here
 // reading or an earlier rise was not finished, every payment that waited for
 // funds was told to look again; or the centre gave no balance, which Failure says,
 // and the next run asks again.
-func Balance(ctx workflow.Context, in activities.BalanceInput) (out activities.BalanceResult, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+func Balance(ctx workflow.Context, in activities.BalanceInput) (activities.BalanceResult, error) {
+	return regular(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: balanceLimit, HeartbeatTimeout: balanceHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule comes again in a minute
 		Summary:     "read the agent's balance; when it rose, tell payments that wait for funds",
-	})
-	err = workflow.ExecuteActivity(ctx, balance.WatchBalance, in).Get(ctx, &out)
-	return out, err
+	}, balance.WatchBalance, in)
 }

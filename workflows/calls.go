@@ -28,19 +28,17 @@ type attemptPolicy struct {
 // rate limit holds across workers.
 func attempt(ctx workflow.Context, policy attemptPolicy,
 	activity func(context.Context, activities.AttemptInput) (activities.AttemptResult, error), in activities.AttemptInput,
-) (out activities.AttemptResult, err error) {
+) (activities.AttemptResult, error) {
 	once := &temporal.RetryPolicy{MaximumAttempts: 1}
 	if policy.local {
 		return do(ctx, workflow.LocalActivityOptions{
 			StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
 		}, activity, in)
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+	return regular(ctx, workflow.ActivityOptions{
 		TaskQueue: ProcessingQueue, StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
 		WaitForCancellation: true, // its answer may have moved the payment
-	})
-	err = workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &out)
-	return out, err
+	}, activity, in)
 }
 
 // ledgerPatience is how long a write to our own ledger is repeated: for ever.
@@ -61,6 +59,12 @@ func ledgerPolicy(summary string) workflow.LocalActivityOptions {
 // the number nor the types of an activity's arguments; the compiler checks these.
 func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions, activity func(context.Context, In) (Out, error), in In) (out Out, err error) {
 	err = workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
+	return out, err
+}
+
+// regular runs one regular activity and waits for its result; typed as do is.
+func regular[In, Out any](ctx workflow.Context, policy workflow.ActivityOptions, activity func(context.Context, In) (Out, error), in In) (out Out, err error) {
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
 	return out, err
 }
 

@@ -32,14 +32,12 @@ var catalogue *activities.Catalogue // nil: only its method names are used here
 // When it returns, the ledger holds the list that the centre told during the run,
 // or one that is newer, or the last one that had services. When it fails, the
 // centre or the ledger did not answer all the while, and the copy is as it was.
-func Catalogue(ctx workflow.Context, in activities.CatalogueInput) (out activities.CatalogueResult, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+func Catalogue(ctx workflow.Context, in activities.CatalogueInput) (activities.CatalogueResult, error) {
+	return regular(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: catalogueCallLimit, ScheduleToCloseTimeout: catalogueLimit,
 		// 5, 10, 20, 40, 60 s: a short outage costs no round of the schedule, a long
 		// one costs the centre a handful of requests in five minutes.
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 5 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 		Summary:     "fetch the processing centre's catalogue of services",
-	})
-	err = workflow.ExecuteActivity(ctx, catalogue.Refresh, in).Get(ctx, &out)
-	return out, err
+	}, catalogue.Refresh, in)
 }

@@ -69,14 +69,12 @@ func Intake(ctx workflow.Context, in IntakeInput) (IntakeResult, error) {
 
 // nextPage starts one page. It is repeated for as long as the ledger is down: the
 // repetition changes nothing.
-func nextPage(ctx workflow.Context, in IntakeInput) (page activities.IntakePageResult, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+func nextPage(ctx workflow.Context, in IntakeInput) (activities.IntakePageResult, error) {
+	return regular(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: pageLimit, HeartbeatTimeout: pageHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 		Summary:     fmt.Sprintf("start payments of batch %s · %d so far", in.BatchID, in.SoFar.Started),
-	})
-	err = workflow.ExecuteActivity(ctx, intake.StartPage, activities.IntakePageInput{BatchID: in.BatchID, After: in.After}).Get(ctx, &page)
-	return page, err
+	}, intake.StartPage, activities.IntakePageInput{BatchID: in.BatchID, After: in.After})
 }
 
 // signalled takes the signals of one name that have come and says whether there

@@ -22,12 +22,10 @@ var sweep *activities.Sweep // nil: only its method names are used here
 //
 // When it returns, each payment that was open and older than in.OlderThan had a
 // running workflow, or is counted in Failed and left to the next sweep.
-func Sweep(ctx workflow.Context, in activities.SweepInput) (out activities.SweepResult, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+func Sweep(ctx workflow.Context, in activities.SweepInput) (activities.SweepResult, error) {
+	return regular(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: sweepLimit, HeartbeatTimeout: sweepHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule comes again in a minute
 		Summary:     "start open payments that have no running workflow",
-	})
-	err = workflow.ExecuteActivity(ctx, sweep.StartMissing, in).Get(ctx, &out)
-	return out, err
+	}, sweep.StartMissing, in)
 }

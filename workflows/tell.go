@@ -40,15 +40,10 @@ func RefusedOrder(err error) (r Refused, ok bool) {
 // The same updateID again waits for the same answer. The error is Temporal's, or
 // one that RefusedOrder reads.
 func Order(ctx context.Context, c client.Client, id domain.AgentTransactionID, action domain.Action, updateID string, in OrderInput) (OrderResult, error) {
-	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: string(action), Args: []any{in},
-		WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return OrderResult{}, err
-	}
 	var result OrderResult
-	err = handle.Get(ctx, &result)
+	err := update(ctx, c, client.UpdateWorkflowOptions{
+		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: string(action), Args: []any{in},
+	}, &result)
 	return result, err
 }
 
@@ -60,12 +55,15 @@ func Order(ctx context.Context, c client.Client, id domain.AgentTransactionID, a
 // durable without it: no such workflow, no answer within ctx, an update that the
 // workflow refused.
 func TellChoice(ctx context.Context, c client.Client, id domain.AgentTransactionID, updateID string) error {
-	told, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: ChooseUpdate,
-		WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
+	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: ChooseUpdate}, nil)
+}
+
+// update sends an update and waits for the answer of its handler.
+func update(ctx context.Context, c client.Client, o client.UpdateWorkflowOptions, answer any) error {
+	o.WaitForStage = client.WorkflowUpdateStageCompleted
+	handle, err := c.UpdateWorkflow(ctx, o)
 	if err != nil {
 		return err
 	}
-	return told.Get(ctx, nil)
+	return handle.Get(ctx, answer)
 }
