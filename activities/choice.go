@@ -12,9 +12,6 @@ import (
 	"tolem/storage"
 )
 
-// inputContractID is the extra in which a chosen contract travels.
-const inputContractID = "contractId"
-
 // CommitChoice commits the intent to pay what the payer chose, before anything is
 // sent.
 //
@@ -77,7 +74,7 @@ func chosenIntent(p storage.Payment, step int) (*storage.PayIntent, error) {
 		if extras == nil {
 			extras = map[string]string{}
 		}
-		extras[inputContractID] = choice.ContractID
+		extras[processing.ExtraContractID] = choice.ContractID
 	}
 	return payIntent(p, step, *choice.AmountTo, *choice.AmountFrom, extras, choice.ExtraServices)
 }

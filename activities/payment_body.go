@@ -35,7 +35,7 @@ func asks(p storage.Payment, reply processing.Reply) domain.Question {
 	switch {
 	case len(reply.Invoices) > 0:
 		return domain.AsksReceipt
-	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras[inputContractID]):
+	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras[processing.ExtraContractID]):
 		return domain.AsksContract
 	case !p.AutoPay:
 		return domain.AsksGoAhead

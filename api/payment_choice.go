@@ -149,7 +149,7 @@ func (s *Server) completed(p storage.Payment, given processing.Choice, by string
 // intended the row's amounts are pay's, and only the bytes of check, which repeat
 // the request's, still say.
 func requestedBy(p storage.Payment) processing.Requested {
-	asked := processing.Requested{AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, ContractID: p.Extras["contractId"]}
+	asked := processing.Requested{AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, ContractID: p.Extras[processing.ExtraContractID]}
 	var check struct {
 		AmountTo   *domain.Money `json:"amountTo"`
 		AmountFrom *domain.Money `json:"amountFrom"`

@@ -21,10 +21,6 @@ const (
 	maxExtraValue   = 500
 )
 
-// maxAmount is the largest amount the document can write: its pattern for a
-// fixed amount is ^\d{1,9}\.\d{2}$.
-const maxAmount = domain.Money(999_999_999_99)
-
 // paymentRequest is the body of POST /v1/payments.
 type paymentRequest struct {
 	ServiceID          string                    `json:"serviceId"`
@@ -83,7 +79,7 @@ func (r paymentRequest) checkFields(wrong *fieldErrors) {
 }
 
 // amount reads a number, or a text that holds one (for callers whose numbers are
-// floats), with at most two decimals, above 0 and up to maxAmount.
+// floats), with at most two decimals, above 0 and up to processing.MaxAmount.
 func amount(raw json.RawMessage, into **domain.Money) *complaint {
 	if raw[0] != '-' && raw[0] != '"' && (raw[0] < '0' || raw[0] > '9') {
 		return &complaint{ruleType, "must be a number, or a text that holds one"}
@@ -91,9 +87,9 @@ func amount(raw json.RawMessage, into **domain.Money) *complaint {
 	var m domain.Money
 	switch err := m.UnmarshalJSON(raw); {
 	case err != nil:
-		return &complaint{ruleFormat, "must have at most two decimals and " + maxAmount.String() + " at most"}
-	case !m.Positive() || m > maxAmount:
-		return &complaint{ruleRange, "must be above 0 and at most " + maxAmount.String()}
+		return &complaint{ruleFormat, "must have at most two decimals and " + processing.MaxAmount.String() + " at most"}
+	case !m.Positive() || m > processing.MaxAmount:
+		return &complaint{ruleRange, "must be above 0 and at most " + processing.MaxAmount.String()}
 	}
 	*into = &m
 	return nil

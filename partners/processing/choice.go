@@ -47,9 +47,9 @@ const (
 // have: "fixedPayment … фиксированная сумма платежа".
 const displayFixedAmount = "fixedAmount"
 
-// maxAmount is the largest amount the document can write; its pattern for a
+// MaxAmount is the largest amount the document can write; its pattern for a
 // fixed amount is ^\d{1,9}\.\d{2}$.
-const maxAmount = domain.Money(999_999_999_99)
+const MaxAmount = domain.Money(999_999_999_99)
 
 // invoiceDateLayout is that of a receipt's dates, yyyyMMddHHmmss.
 const invoiceDateLayout = "20060102150405"
@@ -150,7 +150,7 @@ func (c *choiceCheck) sum() (sum domain.Money, fits bool) {
 			return 0, false
 		}
 	}
-	return sum, sum <= maxAmount
+	return sum, sum <= MaxAmount
 }
 
 // amountFrom settles what the payer gives. What the request named was given for
@@ -311,7 +311,7 @@ func (s PaidService) fits(line InvoiceData) (problems []InputProblem) {
 	return problems
 }
 
-func inRange(m domain.Money) bool { return m.Positive() && m <= maxAmount }
+func inRange(m domain.Money) bool { return m.Positive() && m <= MaxAmount }
 
 // firstAmount is the first that is there.
 func firstAmount(amounts ...*domain.Money) *domain.Money {

@@ -103,7 +103,7 @@ func TestChoiceOfAmounts(t *testing.T) {
 		"both named now":                {reply: plain, given: both(180_00, 200_00), want: both(180_00, 200_00)},
 		"another amount":                {reply: plain, asked: asked, given: Choice{AmountTo: money(300_00)}, want: both(300_00, 300_00)},
 		"another amount and commission": {reply: plain, asked: given, given: both(300_00, 310_00), want: both(300_00, 310_00)},
-		"the largest":                   {reply: plain, given: Choice{AmountTo: money(maxAmount)}, want: both(maxAmount, maxAmount)},
+		"the largest":                   {reply: plain, given: Choice{AmountTo: money(MaxAmount)}, want: both(MaxAmount, MaxAmount)},
 		"displays stop nothing":         {reply: answered(t, "check-displays"), asked: asked, want: both(200_00, 200_00)},
 		"rates stop nothing":            {reply: answered(t, "check-international"), asked: asked, want: both(200_00, 200_00)},
 		"amountFrom before amountTo":    {reply: plain, asked: Requested{AmountFrom: money(210_00)}, given: Choice{AmountTo: money(200_00)}, want: both(200_00, 210_00)},
@@ -111,8 +111,8 @@ func TestChoiceOfAmounts(t *testing.T) {
 		"no amount": {reply: plain, wrong: problems("amountTo", ProblemMissing)},
 		"zero":      {reply: plain, given: Choice{AmountTo: money(0)}, wrong: problems("amountTo", ProblemAmount)},
 		"negative":  {reply: plain, asked: asked, given: Choice{AmountTo: money(-1)}, wrong: problems("amountTo", ProblemAmount)},
-		"too large": {reply: plain, given: Choice{AmountTo: money(maxAmount + 1)}, wrong: problems("amountTo", ProblemAmount)},
-		"amountFrom too large": {reply: plain, asked: asked, given: Choice{AmountFrom: money(maxAmount + 1)},
+		"too large": {reply: plain, given: Choice{AmountTo: money(MaxAmount + 1)}, wrong: problems("amountTo", ProblemAmount)},
+		"amountFrom too large": {reply: plain, asked: asked, given: Choice{AmountFrom: money(MaxAmount + 1)},
 			wrong: problems("amountFrom", ProblemAmount)},
 		"amountFrom below": {reply: plain, asked: asked, given: Choice{AmountFrom: money(199_99)},
 			wrong: problems("amountFrom", "is below amountTo: 199.99, amountTo is 200.00")},
@@ -126,8 +126,8 @@ func TestChoiceOfAmounts(t *testing.T) {
 	} {
 		t.Run(name, test.run)
 	}
-	if !strings.Contains(ProblemAmount, maxAmount.String()) || !strings.Contains(ProblemSumTooLarge, maxAmount.String()) {
-		t.Error("the reasons name another limit than " + maxAmount.String())
+	if !strings.Contains(ProblemAmount, MaxAmount.String()) || !strings.Contains(ProblemSumTooLarge, MaxAmount.String()) {
+		t.Error("the reasons name another limit than " + MaxAmount.String())
 	}
 }
 
@@ -205,7 +205,7 @@ func TestChoiceOfLines(t *testing.T) {
 		"the request's amount":  {reply: offered, asked: Requested{AmountTo: money(80_00)}, given: of("13 80.00"), want: paid(80_00, 80_00, lines(t, "13 80.00"))},
 		"at the least":          {reply: limited, given: of("36 100.00 1"), want: paid(100_00, 100_00, lines(t, "36 100.00 1"))},
 		"at the most":           {reply: limited, given: of("36 5000.00 999999999999.999"), want: paid(5000_00, 5000_00, lines(t, "36 5000.00 999999999999.999"))},
-		"0 is no limit":         {reply: offered, given: of("2 999999999.99"), want: paid(maxAmount, maxAmount, lines(t, "2 999999999.99"))},
+		"0 is no limit":         {reply: offered, given: of("2 999999999.99"), want: paid(MaxAmount, MaxAmount, lines(t, "2 999999999.99"))},
 		"another amount, fixed": {reply: Reply{Invoices: offered.Invoices, Displays: fixedAt("80.00").Displays}, given: of("13 80.00"), want: paid(80_00, 80_00, lines(t, "13 80.00"))},
 
 		"no lines":             {reply: offered, wrong: problems("extraServices", ProblemMissing)},
@@ -323,7 +323,7 @@ func paidBy(c Choice) PayRequest {
 	p := seedPay()
 	p.AmountTo, p.AmountFrom, p.ExtraServices = *c.AmountTo, *c.AmountFrom, c.ExtraServices
 	if c.ContractID != "" {
-		p.Extras = map[string]string{inputContractID: c.ContractID}
+		p.Extras = map[string]string{ExtraContractID: c.ContractID}
 	}
 	return p
 }

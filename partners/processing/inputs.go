@@ -31,10 +31,11 @@ const (
 	ProblemTwice   = "is given twice, with and without ev_"
 )
 
-const (
-	inputAccount    = "account"
-	inputContractID = "contractId" // comes from check's answer, not from the catalogue
-)
+const inputAccount = "account"
+
+// ExtraContractID is the extra in which a chosen contract travels: it comes from
+// check's answer, not from the catalogue.
+const ExtraContractID = "contractId"
 
 // matchTimeout bounds one match of a pattern that RE2 cannot run: the partner's
 // patterns are foreign code.
@@ -67,7 +68,7 @@ func (s Service) CheckInputs(account string, extras map[string]string) []InputPr
 		check.given[short] = extras[name]
 	}
 	check.account(account, s.Inputs)
-	known := map[string]bool{inputContractID: true}
+	known := map[string]bool{ExtraContractID: true}
 	for _, input := range s.Inputs {
 		if input.Name == inputAccount {
 			continue
