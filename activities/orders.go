@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -40,7 +39,7 @@ func (l *Ledger) FollowOrder(ctx context.Context, in FollowInput) (FollowResult,
 	if err != nil {
 		return FollowResult{}, err
 	}
-	effect, err := l.effect(ctx, in.PaymentID, in.OrderID)
+	order, err := l.Ledger.Order(ctx, in.PaymentID, in.OrderID)
 	if err != nil {
 		return FollowResult{}, err
 	}
@@ -48,20 +47,8 @@ func (l *Ledger) FollowOrder(ctx context.Context, in FollowInput) (FollowResult,
 	if err != nil {
 		return FollowResult{}, err
 	}
-	slog.InfoContext(ctx, "order followed", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "effect", effect)
-	return FollowResult{Effect: effect, State: now.State, Standing: standingOf(now)}, nil
-}
-
-// effect reads what an order did.
-func (l *Ledger) effect(ctx context.Context, id domain.AgentTransactionID, order int64) (domain.Effect, error) {
-	found, err := l.Ledger.Orders(ctx, id, order-1, 1)
-	switch {
-	case err != nil:
-		return "", err
-	case len(found) == 0 || found[0].ID != order:
-		return "", fmt.Errorf("payment %s has no order %d", id, order)
-	}
-	return found[0].Effect, nil
+	slog.InfoContext(ctx, "order followed", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "effect", order.Effect)
+	return FollowResult{Effect: order.Effect, State: now.State, Standing: standingOf(now)}, nil
 }
 
 // ConfirmInput is a second operator's resolve.
@@ -90,12 +77,12 @@ func (l *Ledger) ConfirmOrder(ctx context.Context, in ConfirmInput) (ConfirmResu
 	if err != nil {
 		return ConfirmResult{}, err
 	}
-	effect, err := l.effect(ctx, in.PaymentID, in.OrderID)
+	order, err := l.Ledger.Order(ctx, in.PaymentID, in.OrderID)
 	if err != nil {
 		return ConfirmResult{}, err
 	}
 	slog.WarnContext(ctx, "resolve by a second operator", "process", in.PaymentID.WorkflowID(), "order", in.OrderID, "state", now.State, "refusal", refusal)
-	return ConfirmResult{State: now.State, Refusal: refusal, Effect: effect, Step: now.Step}, nil
+	return ConfirmResult{State: now.State, Refusal: refusal, Effect: order.Effect, Step: now.Step}, nil
 }
 
 // LapseInput drops a proposal that nobody confirmed in time.

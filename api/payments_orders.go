@@ -168,7 +168,7 @@ func (s *Server) send(ctx context.Context, o storage.Order) (workflows.OrderResu
 func (s *Server) sendAgain(ctx context.Context, o storage.Order) (workflows.OrderResult, error) {
 	p, err := s.ledger.Payment(ctx, o.PaymentID)
 	if err == nil && p.State.Terminal() {
-		o, err = s.placed(ctx, o)
+		o, err = s.ledger.Order(ctx, o.PaymentID, o.ID)
 	}
 	switch {
 	case err != nil:
@@ -182,18 +182,6 @@ func (s *Server) sendAgain(ctx context.Context, o storage.Order) (workflows.Orde
 		return workflows.OrderResult{}, err
 	}
 	return s.send(ctx, o)
-}
-
-// placed reads a placed order again, with its effect.
-func (s *Server) placed(ctx context.Context, o storage.Order) (storage.Order, error) {
-	found, err := s.ledger.Orders(ctx, o.PaymentID, o.ID-1, 1)
-	if err == nil && (len(found) == 0 || found[0].ID != o.ID) {
-		err = fmt.Errorf("order %d for payment %s is not in the ledger any more", o.ID, o.PaymentID)
-	}
-	if err != nil {
-		return storage.Order{}, err
-	}
-	return found[0], nil
 }
 
 // refusals are what each refusal says, after the payment's state.
@@ -253,7 +241,7 @@ func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
 	defer cancel()
 	payment, err := s.ledger.Payment(ctx, placed.PaymentID)
 	if err == nil {
-		placed, err = s.placed(ctx, placed)
+		placed, err = s.ledger.Order(ctx, placed.PaymentID, placed.ID)
 	}
 	if err != nil {
 		return fromLedger(err)

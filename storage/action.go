@@ -70,6 +70,16 @@ func (l *Ledger) Orders(ctx context.Context, id domain.AgentTransactionID, after
 	return orders, nil
 }
 
+// Order reads an order that was placed for a payment; one that is not there any
+// more is an error like any other of the ledger.
+func (l *Ledger) Order(ctx context.Context, id domain.AgentTransactionID, order int64) (Order, error) {
+	var placed Order
+	if err := l.db.WithContext(ctx).Where("payment_id = ?", id).Take(&placed, order).Error; err != nil {
+		return Order{}, fmt.Errorf("order %d for payment %s: %w", order, id, err)
+	}
+	return placed, nil
+}
+
 // Following is what a workflow does by a person's order.
 type Following struct {
 	PaymentID domain.AgentTransactionID
