@@ -162,16 +162,16 @@ func (s *Server) start(ctx context.Context, p storage.Payment) client.WorkflowRu
 	}
 }
 
-// patiently waits startPatience for a start. The start itself goes on for
-// startLimit, so that a slow Temporal delays a payment by seconds and not until
-// the sweep.
-func (s *Server) patiently(ctx context.Context, start func(ctx context.Context)) {
+// patiently waits startPatience for what Temporal is asked: a start, or news for a
+// workflow. The asking itself goes on for startLimit, so that a slow Temporal delays
+// a payment by seconds and not until the sweep.
+func (s *Server) patiently(ctx context.Context, ask func(ctx context.Context)) {
 	through := make(chan struct{})
 	s.starts.Go(func() {
 		defer close(through)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 		defer cancel()
-		start(ctx)
+		ask(ctx)
 	})
 	patience := time.NewTimer(startPatience)
 	defer patience.Stop()

@@ -123,8 +123,7 @@ func (s *Server) choose(ctx context.Context, id domain.AgentTransactionID, choic
 }
 
 // tell tells the workflow of a payment that still waits that its choice is in the
-// ledger, and returns the payment as it then stands. A request waits startPatience
-// for it; telling goes on for startLimit. Every failure is logged and not shown:
+// ledger, and returns the payment as it then stands. Every failure is logged and not shown:
 // the choice is durable, and the sweep wakes a workflow that was not told. Telling
 // twice is harmless.
 func (s *Server) tell(ctx context.Context, p storage.Payment, updateID string) storage.Payment {
@@ -132,23 +131,19 @@ func (s *Server) tell(ctx context.Context, p storage.Payment, updateID string) s
 		return p
 	}
 	told := make(chan error, 1)
-	s.starts.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
-		defer cancel()
+	s.patiently(ctx, func(ctx context.Context) {
 		err := workflows.TellChoice(ctx, s.temporal, p.ID, updateID)
 		if err != nil {
 			slog.WarnContext(ctx, "choice is recorded and its workflow not told; the sweep wakes it", "process", p.ID.WorkflowID(), "error", err)
 		}
 		told <- err
 	})
-	patience := time.NewTimer(startPatience)
-	defer patience.Stop()
 	select {
 	case err := <-told:
 		if err == nil {
 			return s.look(ctx, p)
 		}
-	case <-patience.C:
+	default: // it goes on
 	}
 	return p
 }
