@@ -24,12 +24,18 @@ const (
 // levelOf applies the document's words: to reach is to be at it or under it.
 func levelOf(r storage.BalanceReading) balanceLevel {
 	switch {
-	case r.Balance.Cmp(r.Overdraft) <= 0:
+	case reaches(r, &r.Overdraft):
 		return levelOverdraft
-	case r.Notification != nil && r.Balance.Cmp(*r.Notification) <= 0:
+	case reaches(r, r.Notification):
 		return levelNotification
 	}
 	return levelFine
+}
+
+// reaches says whether the balance is at a line or under it; no line is never
+// reached.
+func reaches(r storage.BalanceReading, line *domain.Decimal) bool {
+	return line != nil && r.Balance.Cmp(*line) <= 0
 }
 
 // reportCrossing logs one line when the level changed, and none while it lasts:
@@ -100,8 +106,8 @@ func (m *Metrics) balanceRead(r storage.BalanceReading, at time.Time) {
 	if r.Notification != nil {
 		m.balances.notification.WithLabelValues().Set(tenge(*r.Notification))
 	}
-	m.balances.low.WithLabelValues("overdraft").Set(truth(r.Balance.Cmp(r.Overdraft) <= 0))
-	m.balances.low.WithLabelValues("notification").Set(truth(r.Notification != nil && r.Balance.Cmp(*r.Notification) <= 0))
+	m.balances.low.WithLabelValues("overdraft").Set(truth(reaches(r, &r.Overdraft)))
+	m.balances.low.WithLabelValues("notification").Set(truth(reaches(r, r.Notification)))
 	m.balances.readAt.WithLabelValues().Set(float64(at.Unix()))
 }
 

@@ -26,9 +26,6 @@ type Metrics struct {
 	intakes                             *prometheus.CounterVec
 }
 
-// partnerProcessing is the processing centre in the partner label.
-const partnerProcessing = "processing"
-
 // NewMetrics registers the metrics; it panics when they are registered already.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
@@ -108,14 +105,9 @@ func (m *Metrics) restarted() {
 }
 
 func (m *Metrics) breaker(partner string, open bool) {
-	if m == nil {
-		return
+	if m != nil {
+		m.breakers.WithLabelValues(partner).Set(truth(open))
 	}
-	value := 0.0
-	if open {
-		value = 1
-	}
-	m.breakers.WithLabelValues(partner).Set(value)
 }
 
 func (m *Metrics) refusedCall(partner, reason string) {

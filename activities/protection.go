@@ -92,7 +92,7 @@ func NewProtection(o ProtectionOptions) *Protection {
 	}
 	p := &Protection{metrics: o.Metrics, firsts: rate.NewLimiter(rate.Limit(o.FirstPerSecond), o.FirstPerSecond)}
 	p.breaker = p.newBreaker()
-	p.metrics.breaker(partnerProcessing, false)
+	p.metrics.breaker(processing.Partner, false)
 	return p
 }
 
@@ -173,7 +173,7 @@ func (p *Protection) turn(ctx context.Context) (late time.Duration, ok bool) {
 }
 
 func (p *Protection) refuse(reason string, wait time.Duration) *Refused {
-	p.metrics.refusedCall(partnerProcessing, reason)
+	p.metrics.refusedCall(processing.Partner, reason)
 	return &Refused{Reason: reason, RetryAfter: wait + 1 + rand.N(wait/5+1)}
 }
 
@@ -222,7 +222,7 @@ func (p *Protection) reporting(ctx context.Context, done func(error), probe bool
 func (p *Protection) newBreaker() (made *breaker) {
 	var runBegan time.Time // when the first failure of the present run was reported; the breaker's lock guards it
 	made = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        partnerProcessing,
+		Name:        processing.Partner,
 		MaxRequests: 1, // one probe at a time, and one answer closes
 		Interval:    0, // only an answer ends a run of failures
 		Timeout:     breakerPause,
@@ -257,8 +257,8 @@ func (p *Protection) changed(changed *breaker, to gobreaker.State) {
 		p.probeAt = time.Now().Add(breakerPause)
 		if p.since.IsZero() { // else a probe failed, which its attempt's own line says
 			p.since = time.Now()
-			p.metrics.breaker(partnerProcessing, true)
-			slog.Warn("processing centre does not answer: attempts pause", "partner", partnerProcessing, "probe_every", breakerPause)
+			p.metrics.breaker(processing.Partner, true)
+			slog.Warn("processing centre does not answer: attempts pause", "partner", processing.Partner, "probe_every", breakerPause)
 		}
 	}
 }
@@ -276,9 +276,9 @@ func (p *Protection) close() {
 }
 
 func (p *Protection) noteClosed() {
-	slog.Info("processing centre answers again: attempts go on", "partner", partnerProcessing, "paused", time.Since(p.since))
+	slog.Info("processing centre answers again: attempts go on", "partner", processing.Partner, "paused", time.Since(p.since))
 	p.since, p.probeAt = time.Time{}, time.Time{}
-	p.metrics.breaker(partnerProcessing, false)
+	p.metrics.breaker(processing.Partner, false)
 }
 
 // sign is what the end of a call says about the centre.

@@ -133,8 +133,8 @@ func (l *Ledger) BalanceWoken(ctx context.Context, id int64) error {
 }
 
 // WaitingForFunds reads up to limit payments that were last answered 220 (agent
-// lacks funds) and go on repeating, unless a person holds them, with an id above after, in the order of their
-// ids. State and code stand in the text, not in parameters: so written, both
+// lacks funds) and go on repeating, those that a person holds left out, with an id
+// above after, in the order of their ids. State and code stand in the text, not in parameters: so written, both
 // databases see that the index payments_waiting_for_funds holds all of them.
 func (l *Ledger) WaitingForFunds(ctx context.Context, after domain.AgentTransactionID, limit int) ([]domain.AgentTransactionID, error) {
 	var ids []domain.AgentTransactionID

@@ -74,8 +74,7 @@ func placedBulk(tx *gorm.DB, bulk Order) ([]Order, error) {
 // are ErrTooMany.
 func (l *Ledger) Matching(ctx context.Context, f PaymentFilter, limit int) ([]Payment, error) {
 	var payments []Payment
-	db := l.db.WithContext(ctx)
-	err := f.narrow(db.Model(&Payment{})).Where("state IN ?", domain.OpenStates()).Order("id").Limit(limit + 1).Find(&payments).Error
+	err := f.open(l.db.WithContext(ctx), limit).Find(&payments).Error
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read matching payments: %w", err)
@@ -86,9 +85,15 @@ func (l *Ledger) Matching(ctx context.Context, f PaymentFilter, limit int) ([]Pa
 }
 
 func matching(tx *gorm.DB, f PaymentFilter, limit int) (ids []domain.AgentTransactionID, err error) {
-	err = f.narrow(tx.Model(&Payment{})).Where("state IN ?", domain.OpenStates()).Order("id").Limit(limit+1).Pluck("id", &ids).Error
+	err = f.open(tx, limit).Pluck("id", &ids).Error
 	if err == nil && len(ids) > limit {
 		err = ErrTooMany
 	}
 	return ids, err
+}
+
+// open queries the open payments that a filter matches, by id, and one more than
+// limit, so that too many show.
+func (f PaymentFilter) open(q *gorm.DB, limit int) *gorm.DB {
+	return f.narrow(q.Model(&Payment{})).Where("state IN ?", domain.OpenStates()).Order("id").Limit(limit + 1)
 }
