@@ -278,6 +278,19 @@ func (b *bank) attemptsOfALostRun(id domain.AgentTransactionID, attempts int) {
 	}
 }
 
+// orderOfALostRun is a person's order that a run followed before Temporal lost it:
+// the ledger has the order and its effect.
+func (b *bank) orderOfALostRun(id domain.AgentTransactionID, who string, action domain.Action, f storage.Following) {
+	b.t.Helper()
+	order, err := b.ledger.PlaceOrder(b.t.Context(), storage.Order{
+		PaymentID: id, Action: action, Outcome: f.Outcome, Caller: who, IdempotencyKey: "of a lost run", RequestSHA256: "-",
+		Reason: "the client calls", RequestedAt: storage.At(time.Now()),
+	})
+	require.NoError(b.t, err)
+	f.PaymentID, f.OrderID = id, order.ID
+	require.NoError(b.t, b.ledger.Follow(b.t.Context(), f))
+}
+
 // dieAfterEffect does what a worker did that was killed between the partner's
 // effect and our record: check answered and recorded, pay executed, nothing of
 // that written or remembered.

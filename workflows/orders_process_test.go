@@ -222,10 +222,7 @@ func TestHoldSurvivesALostRun(t *testing.T) {
 			b.scripted("pay", centre.Answer{Code: 1, Times: 9})
 			id := b.accepted(nil)
 			b.attemptsOfALostRun(id, made)
-			row, err := b.ledger.PlaceOrder(t.Context(), storage.Order{PaymentID: id, Action: domain.ActionHold, Caller: "aigul",
-				IdempotencyKey: "h", RequestSHA256: "-", Reason: "the client calls", RequestedAt: storage.At(time.Now())})
-			require.NoError(t, err)
-			require.NoError(t, b.ledger.Follow(t.Context(), storage.Following{PaymentID: id, OrderID: row.ID, Effect: domain.EffectHeld}))
+			b.orderOfALostRun(id, "aigul", domain.ActionHold, storage.Following{Effect: domain.EffectHeld})
 			before := len(b.centre.Requests(int64(id)))
 			require.NoError(t, b.centre.ClearScripts())
 

@@ -244,10 +244,7 @@ func TestOrderHadItsEffectBefore(t *testing.T) {
 	run.RegisterDelayedCallback(func() {
 		run.orderWith(again, "aigul", domain.ActionHold, "", func(row storage.Order) {
 			require.NoError(t, b.ledger.Follow(t.Context(), storage.Following{PaymentID: id, OrderID: row.ID, Effect: domain.EffectHeld}))
-			free, err := b.ledger.PlaceOrder(t.Context(), storage.Order{PaymentID: id, Action: domain.ActionRelease, Caller: "marat",
-				IdempotencyKey: "free", RequestSHA256: "-", Reason: "the client calls", RequestedAt: storage.At(time.Now())})
-			require.NoError(t, err)
-			require.NoError(t, b.ledger.Follow(t.Context(), storage.Following{PaymentID: id, OrderID: free.ID, Effect: domain.EffectReleased}))
+			b.orderOfALostRun(id, "marat", domain.ActionRelease, storage.Following{Effect: domain.EffectReleased})
 		})
 	}, 2*time.Second)
 	p := run.finish()

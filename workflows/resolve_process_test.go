@@ -129,11 +129,8 @@ func TestProposalSurvivesALostRun(t *testing.T) {
 	id := b.accepted(nil)
 	b.scripted("pay", code(220), centre.Answer{Code: 215, Transient: true, Times: 9})
 	b.attemptsOfALostRun(id, 3)
-	row, err := b.ledger.PlaceOrder(t.Context(), storage.Order{PaymentID: id, Action: domain.ActionResolve, Outcome: domain.StateResolvedRefused,
-		Caller: "aigul", IdempotencyKey: "r", RequestSHA256: "-", Reason: "the client calls", RequestedAt: storage.At(time.Now())})
-	require.NoError(t, err)
-	require.NoError(t, b.ledger.Follow(t.Context(), storage.Following{PaymentID: id, OrderID: row.ID, Effect: domain.EffectProposed,
-		Outcome: domain.StateResolvedRefused, Until: time.Now().Add(24 * time.Hour)}))
+	b.orderOfALostRun(id, "aigul", domain.ActionResolve, storage.Following{Effect: domain.EffectProposed,
+		Outcome: domain.StateResolvedRefused, Until: time.Now().Add(24 * time.Hour)})
 	sent := len(b.requests(id, "pay"))
 
 	run := b.execution(id)
