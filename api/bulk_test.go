@@ -41,7 +41,7 @@ func retryMany(filter string) string {
 	return `{"filter":` + filter + `,"action":"retry","reason":"` + reason + `"}`
 }
 
-func (b *bank) orderMany(body, key string) answer {
+func (b *bank) actOnMany(body, key string) answer {
 	b.t.Helper()
 	c := call{method: http.MethodPost, path: "/v1/payments/actions", body: body, token: secretOp}
 	if key != "" {
@@ -53,7 +53,7 @@ func (b *bank) orderMany(body, key string) answer {
 // bulk sends a bulk order that is taken.
 func (b *bank) bulk(body, key string) (got bulk) {
 	b.t.Helper()
-	b.status(b.orderMany(body, key), http.StatusOK).decode(b.t, &got)
+	b.status(b.actOnMany(body, key), http.StatusOK).decode(b.t, &got)
 	if got.Matched != got.Done+got.Refused+got.Failed || got.Reasons == nil {
 		b.t.Errorf("the counts do not add up: %+v", got)
 	}
@@ -167,7 +167,7 @@ func TestBadBulks(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	for body, want := range badBulks {
-		p := b.status(b.orderMany(body, ""), http.StatusBadRequest).problem(t)
+		p := b.status(b.actOnMany(body, ""), http.StatusBadRequest).problem(t)
 		if got := said(p); p.Code != "invalid_request" || !sameWords(got, want) {
 			t.Errorf("%s: %s %q, want %q", body, p.Code, got, want)
 		}
@@ -237,7 +237,7 @@ func TestBulkIsFinishedByItsKey(t *testing.T) {
 		}
 		return b.follows(u)
 	})
-	a := b.orderMany(retryMany(`{"needs_operator":true}`), "k")
+	a := b.actOnMany(retryMany(`{"needs_operator":true}`), "k")
 	var first bulk
 	b.status(a, http.StatusOK).decode(t, &first)
 	if want := "7 2 3 2 internal=1 not_held=1 payment_held=2 temporal_unavailable=1"; first.counts() != want || a.Header.Get("Idempotency-Key") != "k" {
@@ -270,7 +270,7 @@ func TestBulkIsFinishedByItsKey(t *testing.T) {
 		retryMany(`{"needs_operator":false}`), strings.Replace(retryMany(`{"needs_operator":true}`), "retry", "hold", 1),
 		strings.Replace(retryMany(`{"needs_operator":true}`), reason, "x", 1), retryMany(`{"needs_operator":true,"age":"1ms"}`),
 	} {
-		if p := b.status(b.orderMany(body, "k"), http.StatusUnprocessableEntity).problem(t); p.Code != "idempotency_key_reused" {
+		if p := b.status(b.actOnMany(body, "k"), http.StatusUnprocessableEntity).problem(t); p.Code != "idempotency_key_reused" {
 			t.Errorf("%s: %+v", body, p)
 		}
 	}
@@ -283,7 +283,7 @@ func TestBulkAtOnce(t *testing.T) {
 	b := newBank(t)
 	ids := []domain.AgentTransactionID{b.flagged(), b.flagged(), b.flagged()}
 	b.temporal.acting(b.follows)
-	for _, a := range b.atOnce(10, func(int) answer { return b.orderMany(retryMany(`{"needs_operator":true}`), "k") }) {
+	for _, a := range b.atOnce(10, func(int) answer { return b.actOnMany(retryMany(`{"needs_operator":true}`), "k") }) {
 		var got bulk
 		b.status(a, http.StatusOK).decode(t, &got)
 		if got.counts() != "3 3 0 0" {
@@ -303,7 +303,7 @@ func TestBulkOfTooMany(t *testing.T) {
 	ids := []domain.AgentTransactionID{b.flagged(), b.flagged(), b.flagged()}
 	for _, dry := range []string{`"dryRun":true,`, ``} {
 		body := `{` + dry + retryMany(`{"needs_operator":true}`)[1:]
-		p := b.status(b.orderMany(body, "k"), http.StatusUnprocessableEntity).problem(t)
+		p := b.status(b.actOnMany(body, "k"), http.StatusUnprocessableEntity).problem(t)
 		if p.Code != "too_many_matched" || !strings.Contains(p.Detail, "at most 2 payments and nothing was done") {
 			t.Errorf("%+v", p)
 		}
@@ -352,7 +352,7 @@ func TestBulkWithoutLedger(t *testing.T) {
 	b.flagged()
 	must(t, b.ledger.Close())
 	for _, dry := range []string{`"dryRun":true,`, ``} {
-		a := b.status(b.orderMany(`{`+dry+retryMany(`{"code":0}`)[1:], ""), http.StatusServiceUnavailable)
+		a := b.status(b.actOnMany(`{`+dry+retryMany(`{"code":0}`)[1:], ""), http.StatusServiceUnavailable)
 		if p := a.problem(t); p.Code != "ledger_unavailable" || a.Header.Get("Retry-After") == "" || len(b.temporal.updates()) != 0 {
 			t.Errorf("%+v", p)
 		}

@@ -50,7 +50,7 @@ func (s *Server) SetBulkMost(payments int) { s.bulkMost = payments }
 
 // CarryOutAll carries out placed orders until ctx ends, as a bulk order does: its
 // answer.
-func (s *Server) CarryOutAll(ctx context.Context, action domain.Action, orders []storage.Order) any {
+func (s *Server) CarryOutAll(ctx context.Context, action domain.Action, orders []storage.Action) any {
 	return s.carryOutAll(ctx, action, orders)
 }
 
@@ -66,7 +66,7 @@ func Digests() map[string]string {
 			AmountTo: &amount, AmountFrom: &amount, ContractID: "7",
 			ExtraServices: []processing.PaidService{{SubServiceID: "2", Amount: amount}, {SubServiceID: "1", Amount: amount, LastCount: &count}},
 		}),
-		"order/1": orderRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
+		"order/1": actionRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
 			order("boss", "k", time.Unix(0, 0)).RequestSHA256,
 		"bulk/1": bulkRequest{
 			Filter: bulkFilter{States: []domain.State{domain.StatePaying}, Code: &code, Service: "P1011", Age: "15m", NeedsOperator: &yes, age: time.Hour},

@@ -45,7 +45,7 @@ type frontend struct {
 // update is what a workflow is told.
 type update struct {
 	workflow, name, id string
-	workflows.OrderInput
+	workflows.ActionInput
 }
 
 func newFrontend(t *testing.T) *frontend {
@@ -123,7 +123,7 @@ func (f *frontend) UpdateWorkflowExecution(_ context.Context, r *workflowservice
 	if act != nil {
 		u := update{workflow: r.GetWorkflowExecution().GetWorkflowId(), name: r.GetRequest().GetInput().GetName(), id: r.GetRequest().GetMeta().GetUpdateId()}
 		if args := r.GetRequest().GetInput().GetArgs(); args != nil {
-			if err := converter.GetDefaultDataConverter().FromPayloads(args, &u.OrderInput); err != nil {
+			if err := converter.GetDefaultDataConverter().FromPayloads(args, &u.ActionInput); err != nil {
 				return nil, err
 			}
 		}

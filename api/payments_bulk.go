@@ -62,11 +62,11 @@ type bulkReason struct {
 	Number int    `json:"number"`
 }
 
-// orderMany answers POST /v1/payments/actions: one order for each open payment
+// actOnMany answers POST /v1/payments/actions: one order for each open payment
 // that the filter matches. The orders are committed together before the first is
 // carried out; the same request with the same Idempotency-Key finishes one that
 // broke off, for the payments that matched at first.
-func (s *Server) orderMany(c echo.Context) error {
+func (s *Server) actOnMany(c echo.Context) error {
 	key, body, err := keyAndBody(c)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (s *Server) orderMany(c echo.Context) error {
 	_ = extend.SetWriteDeadline(time.Now().Add(bulkLimit + s.orderLimit + writeMargin))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), bulkLimit)
 	defer cancel()
-	orders, err := s.ledger.PlaceBulk(ctx, filter, storage.Order{
+	orders, err := s.ledger.PlaceBulk(ctx, filter, storage.Action{
 		Action: request.Action, Caller: callerOf(c).name, IdempotencyKey: key, RequestSHA256: request.digest(),
 		Reason: request.Reason, RequestedAt: storage.At(time.Now()),
 	}, s.bulkMost)
@@ -95,7 +95,7 @@ func (s *Server) orderMany(c echo.Context) error {
 }
 
 // carryOutAll carries out the orders that have no effect yet, and counts them all.
-func (s *Server) carryOutAll(ctx context.Context, action domain.Action, orders []storage.Order) bulkAnswer {
+func (s *Server) carryOutAll(ctx context.Context, action domain.Action, orders []storage.Action) bulkAnswer {
 	count := bulkCount{bulkAnswer: bulkAnswer{Action: action, Matched: len(orders)}, reasons: map[string]int{}}
 	var group errgroup.Group
 	group.SetLimit(bulkConcurrent)

@@ -25,7 +25,7 @@ const orderChunk = 500
 //
 // Each order's key is the bulk order's, a space and the payment's id: a caller's
 // own keys have no spaces.
-func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Order, limit int) (orders []Order, err error) {
+func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Action, limit int) (orders []Action, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if err := l.oneBulkAtATime(tx, bulk); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Order, lim
 // oneBulkAtATime makes requests of one caller's key come one after the other, so
 // that two different ones cannot both find the key unused. SQLite has one writer
 // at a time anyway.
-func (l *Ledger) oneBulkAtATime(tx *gorm.DB, bulk Order) error {
+func (l *Ledger) oneBulkAtATime(tx *gorm.DB, bulk Action) error {
 	if !l.onPostgres() {
 		return nil
 	}
@@ -61,8 +61,8 @@ func (l *Ledger) oneBulkAtATime(tx *gorm.DB, bulk Order) error {
 }
 
 // placedBulk reads the orders of a bulk order's key.
-func placedBulk(tx *gorm.DB, bulk Order) ([]Order, error) {
-	var orders []Order
+func placedBulk(tx *gorm.DB, bulk Action) ([]Action, error) {
+	var orders []Action
 	err := tx.Where("caller = ? AND bulk = ?", bulk.Caller, bulk.IdempotencyKey).Order("id").Find(&orders).Error
 	if err == nil && len(orders) > 0 && orders[0].RequestSHA256 != bulk.RequestSHA256 {
 		return nil, ErrKeyReused

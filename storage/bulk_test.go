@@ -13,11 +13,11 @@ import (
 )
 
 // bulkOf is a bulk order as the API hands it over.
-func bulkOf(who, key string) storage.Order {
-	return storage.Order{Action: domain.ActionHold, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key, Reason: "outage", RequestedAt: storage.At(noon)}
+func bulkOf(who, key string) storage.Action {
+	return storage.Action{Action: domain.ActionHold, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key, Reason: "outage", RequestedAt: storage.At(noon)}
 }
 
-func ids(orders []storage.Order) (ids []domain.AgentTransactionID) {
+func ids(orders []storage.Action) (ids []domain.AgentTransactionID) {
 	for _, o := range orders {
 		ids = append(ids, o.PaymentID)
 	}
@@ -151,7 +151,7 @@ func TestPlaceBulkAtOnce(t *testing.T) {
 			p.ServiceID = fmt.Sprint("P", i%2)
 			accept(t, l, p)
 		}
-		placed := make([][]storage.Order, 10)
+		placed := make([][]storage.Action, 10)
 		for _, err := range atOnce(len(placed), func(i int) (err error) {
 			placed[i], err = l.PlaceBulk(context.Background(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 100)
 			return err

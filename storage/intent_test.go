@@ -140,7 +140,7 @@ func TestEndUnlessChosen(t *testing.T) {
 // A person's cancel keeps its effect with the end, and only with it.
 func TestEndByOrder(t *testing.T) {
 	onBothWithJournal(t, func(t *testing.T, l *storage.Ledger, events func(domain.AgentTransactionID) []string) {
-		cancel := func(p storage.Payment, o storage.Order, step int) storage.Payment {
+		cancel := func(p storage.Payment, o storage.Action, step int) storage.Payment {
 			now, err := l.End(t.Context(), storage.Ending{PaymentID: p.ID, Step: step, State: domain.StateCancelled, UnlessPaid: true, OrderID: o.ID, Execution: "run-1"})
 			require.NoError(t, err)
 			return now

@@ -282,7 +282,7 @@ func (b *bank) attemptsOfALostRun(id domain.AgentTransactionID, attempts int) {
 // the ledger has the order and its effect.
 func (b *bank) orderOfALostRun(id domain.AgentTransactionID, who string, action domain.Action, f storage.Following) {
 	b.t.Helper()
-	order, err := b.ledger.PlaceOrder(b.t.Context(), storage.Order{
+	order, err := b.ledger.PlaceAction(b.t.Context(), storage.Action{
 		PaymentID: id, Action: action, Outcome: f.Outcome, Caller: who, IdempotencyKey: "of a lost run", RequestSHA256: "-",
 		Reason: "the client calls", RequestedAt: storage.At(time.Now()),
 	})

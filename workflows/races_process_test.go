@@ -242,7 +242,7 @@ func TestOrderHadItsEffectBefore(t *testing.T) {
 	run := b.execution(id)
 	again := &ordered{}
 	run.RegisterDelayedCallback(func() {
-		run.orderWith(again, "aigul", domain.ActionHold, "", func(row storage.Order) {
+		run.orderWith(again, "aigul", domain.ActionHold, "", func(row storage.Action) {
 			require.NoError(t, b.ledger.Follow(t.Context(), storage.Following{PaymentID: id, OrderID: row.ID, Effect: domain.EffectHeld}))
 			b.orderOfALostRun(id, "marat", domain.ActionRelease, storage.Following{Effect: domain.EffectReleased})
 		})

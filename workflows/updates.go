@@ -27,8 +27,8 @@ func (r Refused) asError() error {
 	return temporal.NewApplicationError(string(r.Refusal)+" in state "+string(r.State), refusedType, r)
 }
 
-// RefusedOrder reads the error of an order: ok when the workflow turned it away.
-func RefusedOrder(err error) (r Refused, ok bool) {
+// RefusedAction reads the error of an order: ok when the workflow turned it away.
+func RefusedAction(err error) (r Refused, ok bool) {
 	var application *temporal.ApplicationError
 	if !errors.As(err, &application) || application.Type() != refusedType {
 		return Refused{}, false
@@ -36,11 +36,11 @@ func RefusedOrder(err error) (r Refused, ok bool) {
 	return r, application.Details(&r) == nil
 }
 
-// Order sends a person's order to a payment's workflow and waits for what it did.
+// Act sends a person's order to a payment's workflow and waits for what it did.
 // The same updateID again waits for the same answer. The error is Temporal's, or
-// one that RefusedOrder reads.
-func Order(ctx context.Context, c client.Client, id domain.AgentTransactionID, action domain.Action, updateID string, in OrderInput) (OrderResult, error) {
-	var result OrderResult
+// one that RefusedAction reads.
+func Act(ctx context.Context, c client.Client, id domain.AgentTransactionID, action domain.Action, updateID string, in ActionInput) (ActionResult, error) {
+	var result ActionResult
 	err := update(ctx, c, client.UpdateWorkflowOptions{
 		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: string(action), Args: []any{in},
 	}, &result)

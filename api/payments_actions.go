@@ -30,8 +30,8 @@ const (
 
 const reasonRule = "is required: why, for whoever reads the journal"
 
-// orderRequest is the body of an order for one payment.
-type orderRequest struct {
+// actionRequest is the body of an order for one payment.
+type actionRequest struct {
 	PaymentID domain.AgentTransactionID `json:"paymentId"`
 	Action    domain.Action             `json:"action"`
 	Reason    string                    `json:"reason"`
@@ -42,20 +42,20 @@ type orderRequest struct {
 // outcomes are what resolve may say.
 var outcomes = map[string]domain.State{"succeeded": domain.StateResolvedSucceeded, "refused": domain.StateResolvedRefused}
 
-// orderPayment answers POST /v1/payments/{id}/{action}: a person's order for an
+// actOnPayment answers POST /v1/payments/{id}/{action}: a person's order for an
 // open payment.
 //
 // The order is in the ledger, with who, why and when, before anybody acts on it.
 // 200 and 202 say what it really did; a 409 that it did nothing, or only made an
 // attempt, and why. After 503 the same request with the same Idempotency-Key is
 // safe: it takes effect once.
-func (s *Server) orderPayment(action domain.Action) echo.HandlerFunc {
+func (s *Server) actOnPayment(action domain.Action) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		key, body, err := keyAndBody(c)
 		if err != nil {
 			return err
 		}
-		request, wrong := decodeOrder(body, action)
+		request, wrong := decodeAction(body, action)
 		if err := wrong.problem(); err != nil {
 			return err
 		}
@@ -73,13 +73,13 @@ func (s *Server) orderPayment(action domain.Action) echo.HandlerFunc {
 		} else if err := s.carryOut(c.Request().Context(), placed); err != nil {
 			return err
 		}
-		return s.answerOrder(c, placed)
+		return s.answerAction(c, placed)
 	}
 }
 
-// decodeOrder reads {reason} and, for resolve, {outcome, evidence}.
-func decodeOrder(body []byte, action domain.Action) (orderRequest, fieldErrors) {
-	r := orderRequest{Action: action}
+// decodeAction reads {reason} and, for resolve, {outcome, evidence}.
+func decodeAction(body []byte, action domain.Action) (actionRequest, fieldErrors) {
+	r := actionRequest{Action: action}
 	fields := map[string]reader{
 		"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &r.Reason) },
 	}
@@ -113,27 +113,27 @@ func outcome(raw json.RawMessage, into *domain.State) *complaint {
 }
 
 // order is the row that the ledger keeps.
-func (r orderRequest) order(who, key string, at time.Time) storage.Order {
-	return storage.Order{
+func (r actionRequest) order(who, key string, at time.Time) storage.Action {
+	return storage.Action{
 		PaymentID: r.PaymentID, Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
 		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
 	}
 }
 
 // place commits the order; whoever hangs up meanwhile has placed it.
-func (s *Server) place(ctx context.Context, o storage.Order) (storage.Order, error) {
+func (s *Server) place(ctx context.Context, o storage.Action) (storage.Action, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptLimit)
 	defer cancel()
-	placed, err := s.ledger.PlaceOrder(ctx, o)
+	placed, err := s.ledger.PlaceAction(ctx, o)
 	if err != nil {
-		return storage.Order{}, fromLedger(err)
+		return storage.Action{}, fromLedger(err)
 	}
 	return placed, nil
 }
 
 // carryOut hands a placed order to the payment's workflow and waits for what it
 // did, at most orderLimit. nil means that the order has an effect.
-func (s *Server) carryOut(ctx context.Context, o storage.Order) error {
+func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.orderLimit)
 	defer cancel()
 	result, err := s.send(ctx, o)
@@ -141,7 +141,7 @@ func (s *Server) carryOut(ctx context.Context, o storage.Order) error {
 	if errors.As(err, &missing) {
 		result, err = s.sendAgain(ctx, o)
 	}
-	if refused, ok := workflows.RefusedOrder(err); ok {
+	if refused, ok := workflows.RefusedAction(err); ok {
 		return refusal(refused.Refusal, refused.State, false)
 	}
 	var known *problem
@@ -158,28 +158,28 @@ func (s *Server) carryOut(ctx context.Context, o storage.Order) error {
 	return nil
 }
 
-func (s *Server) send(ctx context.Context, o storage.Order) (workflows.OrderResult, error) {
-	return workflows.Order(ctx, s.temporal, o.PaymentID, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.OrderInput{OrderID: o.ID, Outcome: o.Outcome})
+func (s *Server) send(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
+	return workflows.Act(ctx, s.temporal, o.PaymentID, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
 }
 
 // sendAgain sends an order for which there was no workflow: the payment has ended,
 // or Temporal lost its memory. The sweep would start it within a minute or two;
 // somebody waits, so it is started now.
-func (s *Server) sendAgain(ctx context.Context, o storage.Order) (workflows.OrderResult, error) {
+func (s *Server) sendAgain(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
 	p, err := s.ledger.Payment(ctx, o.PaymentID)
 	if err == nil && p.State.Terminal() {
-		o, err = s.ledger.Order(ctx, o.PaymentID, o.ID)
+		o, err = s.ledger.Action(ctx, o.PaymentID, o.ID)
 	}
 	switch {
 	case err != nil:
-		return workflows.OrderResult{}, fromLedger(err)
+		return workflows.ActionResult{}, fromLedger(err)
 	case p.State.Terminal() && o.Effect != "": // by this very order, whose answer was lost
-		return workflows.OrderResult{Effect: o.Effect, State: p.State}, nil
+		return workflows.ActionResult{Effect: o.Effect, State: p.State}, nil
 	case p.State.Terminal():
-		return workflows.OrderResult{Refusal: domain.RefusalEnded, State: p.State}, nil
+		return workflows.ActionResult{Refusal: domain.RefusalEnded, State: p.State}, nil
 	}
 	if _, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.Since())); err != nil {
-		return workflows.OrderResult{}, err
+		return workflows.ActionResult{}, err
 	}
 	return s.send(ctx, o)
 }
@@ -211,8 +211,8 @@ func refusal(why domain.Refusal, state domain.State, attempted bool) error {
 	return &problem{code: problemCode(why), detail: detail}
 }
 
-// orderView is a person's order as the API shows it.
-type orderView struct {
+// actionView is a person's order as the API shows it.
+type actionView struct {
 	ID          string        `json:"id"`
 	Action      domain.Action `json:"action"`
 	Outcome     domain.State  `json:"outcome,omitempty"`
@@ -224,8 +224,8 @@ type orderView struct {
 	DoneAt      *time.Time    `json:"doneAt,omitempty"`
 }
 
-func orderOf(o storage.Order) orderView {
-	v := orderView{
+func actionViewOf(o storage.Action) actionView {
+	v := actionView{
 		ID: strconv.FormatInt(o.ID, 10), Action: o.Action, Outcome: o.Outcome, By: o.Caller, Reason: o.Reason,
 		Evidence: o.Evidence, RequestedAt: o.RequestedAt.Time, Effect: o.Effect,
 	}
@@ -235,13 +235,13 @@ func orderOf(o storage.Order) orderView {
 	return v
 }
 
-// answerOrder answers with the payment as the ledger has it, and the order.
-func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
+// answerAction answers with the payment as the ledger has it, and the order.
+func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), ledgerLimit)
 	defer cancel()
 	payment, err := s.ledger.Payment(ctx, placed.PaymentID)
 	if err == nil {
-		placed, err = s.ledger.Order(ctx, placed.PaymentID, placed.ID)
+		placed, err = s.ledger.Action(ctx, placed.PaymentID, placed.ID)
 	}
 	if err != nil {
 		return fromLedger(err)
@@ -256,11 +256,11 @@ func (s *Server) answerOrder(c echo.Context, placed storage.Order) error {
 	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
 		paymentView
-		Order orderView `json:"order"`
-	}{whole(payment), orderOf(placed)})
+		Order actionView `json:"order"`
+	}{whole(payment), actionViewOf(placed)})
 }
 
-// listOrders answers GET /v1/payments/{id}/actions: what people ordered, in order.
-func (s *Server) listOrders(c echo.Context) error {
-	return listRows(s, c, s.ledger.Orders, func(o storage.Order) int64 { return o.ID }, orderOf)
+// listActions answers GET /v1/payments/{id}/actions: what people ordered, in order.
+func (s *Server) listActions(c echo.Context) error {
+	return listRows(s, c, s.ledger.Actions, func(o storage.Action) int64 { return o.ID }, actionViewOf)
 }

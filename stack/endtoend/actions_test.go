@@ -16,7 +16,7 @@ import (
 
 // What operators order, and a balance that rises, is done at once and once. The
 // ladder's first wait is an hour here: every later attempt is somebody's.
-func TestOrders(t *testing.T) {
+func TestActions(t *testing.T) {
 	t.Parallel()
 	i := startInfraWith(t, map[string]string{"RETRY_INITIAL": "1h", "PARTNER_TIMEOUT": "30s"})
 	i.worker()

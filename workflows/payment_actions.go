@@ -10,16 +10,16 @@ import (
 	"tolem/domain"
 )
 
-// OrderInput is a person's order as an update brings it; the update's name is
+// ActionInput is a person's order as an update brings it; the update's name is
 // the domain.Action. Who ordered it, and why, is in the ledger under OrderID.
-type OrderInput struct {
+type ActionInput struct {
 	OrderID int64        `json:"orderId"`
 	Outcome domain.State `json:"outcome,omitempty"` // resolve: resolved_succeeded or resolved_refused
 }
 
-// OrderResult answers an order with what it really did, or why it did nothing.
+// ActionResult answers an order with what it really did, or why it did nothing.
 // An attempt may have been made and the order refused all the same.
-type OrderResult struct {
+type ActionResult struct {
 	Effect  domain.Effect  `json:"effect,omitempty"`
 	Refusal domain.Refusal `json:"refusal,omitempty"`
 	State   domain.State   `json:"state"`
@@ -47,19 +47,19 @@ type people struct {
 
 // order is one update that waits for its answer.
 type order struct {
-	OrderInput
+	ActionInput
 	action domain.Action
 	tried  bool // an attempt was made since it asked for one
 	done   bool
-	result OrderResult
+	result ActionResult
 }
 
 // listen opens the doors: handlers only set fields, the main loop acts.
 func (p *payment) listen(ctx workflow.Context) error {
 	for _, action := range domain.Actions() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, string(action),
-			func(ctx workflow.Context, in OrderInput) (OrderResult, error) {
-				o := &order{OrderInput: in, action: action}
+			func(ctx workflow.Context, in ActionInput) (ActionResult, error) {
+				o := &order{ActionInput: in, action: action}
 				p.orders = append(p.orders, o)
 				ctx, done := workflow.NewDisconnectedContext(ctx) // a Cancel of the run leaves people their say
 				defer done()
@@ -68,7 +68,7 @@ func (p *payment) listen(ctx workflow.Context) error {
 			},
 			workflow.UpdateHandlerOptions{
 				Description: "a person's order: " + string(action),
-				Validator:   func(in OrderInput) error { return p.refusal(action, in) },
+				Validator:   func(in ActionInput) error { return p.refusal(action, in) },
 			})
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (p *payment) listen(ctx workflow.Context) error {
 
 // refusal rejects an order at the door. Until the ledger has told where the
 // payment stands, orders wait inside.
-func (p *payment) refusal(action domain.Action, in OrderInput) error {
+func (p *payment) refusal(action domain.Action, in ActionInput) error {
 	if !p.known && !p.closed() {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (p *payment) carryOut(ctx workflow.Context, o *order) {
 	}
 }
 
-func (p *payment) answer(o *order, r OrderResult) {
+func (p *payment) answer(o *order, r ActionResult) {
 	r.State = p.state
 	o.result, o.done = r, true
 }
@@ -185,7 +185,7 @@ func (p *payment) answer(o *order, r OrderResult) {
 // it all the same; one that the end overtook is then its whole effect.
 func (p *payment) refuse(ctx workflow.Context, o *order, why domain.Refusal) {
 	if !o.tried {
-		p.answer(o, OrderResult{Refusal: why})
+		p.answer(o, ActionResult{Refusal: why})
 		return
 	}
 	p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectAttempted})
@@ -205,20 +205,20 @@ func (p *payment) follow(ctx workflow.Context, o *order, in activities.FollowInp
 		p.state = got.State
 	}
 	if got.Effect == "" {
-		p.answer(o, OrderResult{Refusal: domain.RefusalEnded})
+		p.answer(o, ActionResult{Refusal: domain.RefusalEnded})
 		return
 	}
-	p.answer(o, OrderResult{Effect: got.Effect})
+	p.answer(o, ActionResult{Effect: got.Effect})
 }
 
 // cancel ends the payment, unless the ledger says that a pay was sent.
 func (p *payment) cancel(ctx workflow.Context, o *order) {
 	p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true, OrderID: o.OrderID})
 	if p.state == domain.StateCancelled {
-		p.answer(o, OrderResult{Effect: domain.EffectCancelled})
+		p.answer(o, ActionResult{Effect: domain.EffectCancelled})
 		return
 	}
-	p.answer(o, OrderResult{Refusal: p.standing().Refuses(domain.ActionCancel, "")})
+	p.answer(o, ActionResult{Refusal: p.standing().Refuses(domain.ActionCancel, "")})
 }
 
 // confirm ends the payment by the word of a second operator. Nobody is called.
@@ -236,7 +236,7 @@ func (p *payment) confirm(ctx workflow.Context, o *order) {
 			p.refuse(ctx, o, got.Refusal)
 			return
 		case got.Effect != "":
-			p.answer(o, OrderResult{Effect: got.Effect})
+			p.answer(o, ActionResult{Effect: got.Effect})
 			return
 		} // else another execution has written a later step: again, with a later one
 	}

@@ -12,10 +12,10 @@ import (
 	"tolem/domain"
 )
 
-// Order is what a person ordered for a payment: who, why, when, on what
+// Action is what a person ordered for a payment: who, why, when, on what
 // evidence, and what it did. Reason and Evidence are free text and stay in the
 // ledger.
-type Order struct {
+type Action struct {
 	ID             int64 `gorm:"primaryKey"`
 	PaymentID      domain.AgentTransactionID
 	Action         domain.Action
@@ -32,37 +32,37 @@ type Order struct {
 }
 
 // TableName is actions.
-func (Order) TableName() string { return "actions" }
+func (Action) TableName() string { return "actions" }
 
-// PlaceOrder commits what a person ordered, before anybody acts on it. The same
+// PlaceAction commits what a person ordered, before anybody acts on it. The same
 // caller, key and request again return the order that is there, with its effect;
 // another request under that key is ErrKeyReused.
-func (l *Ledger) PlaceOrder(ctx context.Context, o Order) (Order, error) {
+func (l *Ledger) PlaceAction(ctx context.Context, o Action) (Action, error) {
 	// The ledger gives the ID; an order that is read again comes with its own, which
 	// PostgreSQL would not take.
 	o.ID = 0
 	placed := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&o) // one statement is a transaction
 	if placed.Error != nil {
-		return Order{}, fmt.Errorf("place order for payment %s: %w", o.PaymentID, placed.Error)
+		return Action{}, fmt.Errorf("place order for payment %s: %w", o.PaymentID, placed.Error)
 	}
 	if placed.RowsAffected == 1 {
 		return o, nil
 	}
-	var before Order
+	var before Action
 	err := l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", o.Caller, o.IdempotencyKey).Take(&before).Error
 	switch {
 	case err != nil:
-		return Order{}, fmt.Errorf("order of this key: %w", err)
+		return Action{}, fmt.Errorf("order of this key: %w", err)
 	case before.RequestSHA256 != o.RequestSHA256:
-		return Order{}, ErrKeyReused
+		return Action{}, ErrKeyReused
 	}
 	return before, nil
 }
 
-// Orders lists what was ordered for a payment, the oldest first, at most limit
+// Actions lists what was ordered for a payment, the oldest first, at most limit
 // with an ID above after.
-func (l *Ledger) Orders(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Order, error) {
-	var orders []Order
+func (l *Ledger) Actions(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Action, error) {
+	var orders []Action
 	err := l.db.WithContext(ctx).Where("payment_id = ? AND id > ?", id, after).Order("id").Limit(limit).Find(&orders).Error
 	if err != nil {
 		return nil, fmt.Errorf("read orders for payment %s: %w", id, err)
@@ -70,12 +70,12 @@ func (l *Ledger) Orders(ctx context.Context, id domain.AgentTransactionID, after
 	return orders, nil
 }
 
-// Order reads an order that was placed for a payment; one that is not there any
+// Action reads an order that was placed for a payment; one that is not there any
 // more is an error like any other of the ledger.
-func (l *Ledger) Order(ctx context.Context, id domain.AgentTransactionID, order int64) (Order, error) {
-	var placed Order
+func (l *Ledger) Action(ctx context.Context, id domain.AgentTransactionID, order int64) (Action, error) {
+	var placed Action
 	if err := l.db.WithContext(ctx).Where("payment_id = ?", id).Take(&placed, order).Error; err != nil {
-		return Order{}, fmt.Errorf("order %d for payment %s: %w", order, id, err)
+		return Action{}, fmt.Errorf("order %d for payment %s: %w", order, id, err)
 	}
 	return placed, nil
 }
@@ -138,7 +138,7 @@ func (f Following) columns() map[string]any {
 
 // followed notes an order's effect; fresh is false when it had one already.
 func followed(tx *gorm.DB, order int64, effect domain.Effect) (fresh bool, err error) {
-	noted := tx.Model(&Order{}).Where("id = ? AND effect = ''", order).Updates(map[string]any{"effect": effect, "done_at": At(time.Now())})
+	noted := tx.Model(&Action{}).Where("id = ? AND effect = ''", order).Updates(map[string]any{"effect": effect, "done_at": At(time.Now())})
 	return noted.RowsAffected == 1, noted.Error
 }
 
@@ -188,7 +188,7 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 		if now, err = readPayment(tx, c.PaymentID); err != nil {
 			return err
 		}
-		var second, first Order
+		var second, first Action
 		if err := tx.Take(&second, c.OrderID).Error; err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 
 // resolve writes the state that two operators ordered, if the first one's proposal
 // is still there and the step is new.
-func resolve(tx *gorm.DB, c Confirmation, first int64, second Order) error {
+func resolve(tx *gorm.DB, c Confirmation, first int64, second Action) error {
 	proposed := inPaying(tx).Where("proposed_action = ?", first)
 	changed, err := writeState(proposed, c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
 	if err != nil || !changed {

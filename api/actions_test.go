@@ -68,9 +68,9 @@ func (b *bank) orderBy(token string, id domain.AgentTransactionID, action domain
 }
 
 // orders are the rows of a payment.
-func (b *bank) orders(id domain.AgentTransactionID) []storage.Order {
+func (b *bank) orders(id domain.AgentTransactionID) []storage.Action {
 	b.t.Helper()
-	rows, err := b.ledger.Orders(context.Background(), id, 0, 1000)
+	rows, err := b.ledger.Actions(context.Background(), id, 0, 1000)
 	must(b.t, err)
 	return rows
 }
@@ -95,7 +95,7 @@ func (b *bank) held() domain.AgentTransactionID {
 // placed is an order in the ledger that nobody carried out.
 func (b *bank) placed(id domain.AgentTransactionID) int64 {
 	b.t.Helper()
-	o, err := b.ledger.PlaceOrder(context.Background(), storage.Order{
+	o, err := b.ledger.PlaceAction(context.Background(), storage.Action{
 		PaymentID: id, Action: domain.ActionHold, Caller: "somebody", IdempotencyKey: id.String(), RequestSHA256: "x", Reason: reason, RequestedAt: storage.At(time.Now()),
 	})
 	must(b.t, err)
@@ -111,7 +111,7 @@ func (b *bank) follows(u update) (any, error) {
 	}
 	if u.name == "cancel" {
 		p, err := b.ledger.End(ctx, storage.Ending{PaymentID: id, Step: 99, State: domain.StateCancelled, UnlessPaid: true, OrderID: u.OrderID})
-		return workflows.OrderResult{Effect: domain.EffectCancelled, State: p.State}, err
+		return workflows.ActionResult{Effect: domain.EffectCancelled, State: p.State}, err
 	}
 	effect := map[string]domain.Effect{
 		"retry": domain.EffectAttempted, "hold": domain.EffectHeld, "release": domain.EffectReleased, "resolve": domain.EffectProposed,
@@ -122,10 +122,10 @@ func (b *bank) follows(u update) (any, error) {
 	}
 	if u.name == "resolve" && p.Proposed != "" {
 		p, refused, err := b.ledger.Confirm(ctx, storage.Confirmation{PaymentID: id, Step: 99, OrderID: u.OrderID})
-		return workflows.OrderResult{Effect: domain.EffectResolved, Refusal: refused, State: p.State}, err
+		return workflows.ActionResult{Effect: domain.EffectResolved, Refusal: refused, State: p.State}, err
 	}
 	f := storage.Following{PaymentID: id, OrderID: u.OrderID, Effect: effect, Outcome: u.Outcome, Until: time.Now().Add(time.Hour)}
-	return workflows.OrderResult{Effect: effect, State: p.State}, b.ledger.Follow(ctx, f)
+	return workflows.ActionResult{Effect: effect, State: p.State}, b.ledger.Follow(ctx, f)
 }
 
 // Each order is in the ledger, goes to the workflow with ids only, and is answered

@@ -20,7 +20,7 @@ type ordered struct {
 	done     bool
 	refused  error // at the door
 	err      error
-	workflows.OrderResult
+	workflows.ActionResult
 }
 
 // orders lays down that a person orders something at a moment of the skipped
@@ -34,21 +34,21 @@ func (e *execution) orders(after time.Duration, who string, action domain.Action
 
 func (e *execution) order(o *ordered, who string, action domain.Action, outcome domain.State) {
 	e.b.t.Helper()
-	e.orderWith(o, who, action, outcome, func(storage.Order) {})
+	e.orderWith(o, who, action, outcome, func(storage.Action) {})
 }
 
 // orderWith is order, and what another did between the ledger's row and the update.
-func (e *execution) orderWith(o *ordered, who string, action domain.Action, outcome domain.State, between func(storage.Order)) {
+func (e *execution) orderWith(o *ordered, who string, action domain.Action, outcome domain.State, between func(storage.Action)) {
 	e.b.t.Helper()
 	e.b.keys++
 	key := fmt.Sprintf("%s-%s-%d", who, action, e.b.keys)
-	row, err := e.b.ledger.PlaceOrder(e.b.t.Context(), storage.Order{
+	row, err := e.b.ledger.PlaceAction(e.b.t.Context(), storage.Action{
 		PaymentID: e.id, Action: action, Outcome: outcome, Caller: who, IdempotencyKey: key, RequestSHA256: "-",
 		Reason: "the client calls", Evidence: "letter 12/3", RequestedAt: storage.At(e.Now()),
 	})
 	require.NoError(e.b.t, err)
 	between(row)
-	e.UpdateWorkflow(string(action), key, o, workflows.OrderInput{OrderID: row.ID, Outcome: outcome})
+	e.UpdateWorkflow(string(action), key, o, workflows.ActionInput{OrderID: row.ID, Outcome: outcome})
 }
 
 func (o *ordered) Accept()          { o.accepted = true }
@@ -56,7 +56,7 @@ func (o *ordered) Reject(err error) { o.refused = err }
 func (o *ordered) Complete(success any, err error) {
 	o.done, o.err = true, err
 	if err == nil {
-		o.OrderResult, _ = success.(workflows.OrderResult)
+		o.ActionResult, _ = success.(workflows.ActionResult)
 	}
 }
 
@@ -74,7 +74,7 @@ func (o *ordered) effect(t *testing.T, want domain.Effect) {
 func (o *ordered) refusal(t *testing.T, want domain.Refusal) {
 	t.Helper()
 	if o.refused != nil {
-		r, ok := workflows.RefusedOrder(o.refused)
+		r, ok := workflows.RefusedAction(o.refused)
 		require.True(t, ok, "%v", o.refused)
 		require.Equal(t, want, r.Refusal)
 		return
@@ -87,7 +87,7 @@ func (o *ordered) refusal(t *testing.T, want domain.Refusal) {
 // effects are what the ledger keeps of all orders for a payment.
 func (b *bank) effects(id domain.AgentTransactionID) (effects []domain.Effect) {
 	b.t.Helper()
-	orders, err := b.ledger.Orders(b.t.Context(), id, 0, 100)
+	orders, err := b.ledger.Actions(b.t.Context(), id, 0, 100)
 	require.NoError(b.t, err)
 	for _, o := range orders {
 		require.Equal(b.t, "the client calls", o.Reason)

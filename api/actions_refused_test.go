@@ -39,9 +39,9 @@ func TestRefusedOrders(t *testing.T) {
 	for why, advice := range advice {
 		for how, act := range map[string]func(update) (any, error){
 			"at the door": func(update) (any, error) { return nil, refuses(why, domain.StatePaying) },
-			"inside":      func(update) (any, error) { return workflows.OrderResult{Refusal: why, State: domain.StatePaying}, nil },
+			"inside":      func(update) (any, error) { return workflows.ActionResult{Refusal: why, State: domain.StatePaying}, nil },
 			"after an attempt": func(u update) (any, error) {
-				return workflows.OrderResult{Effect: domain.EffectAttempted, Refusal: why, State: domain.StatePaying}, nil
+				return workflows.ActionResult{Effect: domain.EffectAttempted, Refusal: why, State: domain.StatePaying}, nil
 			},
 		} {
 			id := b.flagged()
@@ -93,7 +93,7 @@ func TestResolveRefusedAfterItsAttempt(t *testing.T) {
 		if err == nil {
 			err = b.ledger.Follow(ctx, storage.Following{PaymentID: id, OrderID: u.OrderID, Effect: domain.EffectAttempted})
 		}
-		return workflows.OrderResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalInProgress, State: domain.StatePaying}, err
+		return workflows.ActionResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalInProgress, State: domain.StatePaying}, err
 	})
 	first := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusConflict).problem(t)
 	again := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusConflict)
@@ -109,7 +109,7 @@ func TestResolveRefusedAfterItsAttempt(t *testing.T) {
 	other := b.flagged()
 	b.temporal.acting(func(u update) (any, error) {
 		err := b.ledger.Follow(context.Background(), storage.Following{PaymentID: other, OrderID: u.OrderID, Effect: domain.EffectAttempted})
-		return workflows.OrderResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalSecondOperator, State: domain.StatePaying}, err
+		return workflows.ActionResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalSecondOperator, State: domain.StatePaying}, err
 	})
 	b.status(b.order(other, domain.ActionResolve, resolved, "o"), http.StatusConflict)
 	if o := b.status(b.order(other, domain.ActionResolve, resolved, "o"), http.StatusAccepted).ordered(t); o.State != "paying" || o.Order.Effect != "attempted" {
@@ -281,7 +281,7 @@ func TestOrderWithoutLedger(t *testing.T) {
 		t.Error("an order was sent that is not in the ledger")
 	}
 	for name, act := range map[string]func(update) (any, error){
-		"after the order": func(update) (any, error) { return workflows.OrderResult{Effect: domain.EffectHeld}, nil },
+		"after the order": func(update) (any, error) { return workflows.ActionResult{Effect: domain.EffectHeld}, nil },
 		"no workflow":     noWorkflow,
 	} {
 		b := newBank(t)

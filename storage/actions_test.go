@@ -12,38 +12,38 @@ import (
 )
 
 // orderOf is what a person orders for a payment, as the API hands it over.
-func orderOf(id domain.AgentTransactionID, who, key string, action domain.Action) storage.Order {
-	return storage.Order{
+func orderOf(id domain.AgentTransactionID, who, key string, action domain.Action) storage.Action {
+	return storage.Action{
 		PaymentID: id, Action: action, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key,
 		Reason: "the client calls", RequestedAt: storage.At(noon),
 	}
 }
 
-func place(t *testing.T, l *storage.Ledger, o storage.Order) storage.Order {
+func place(t *testing.T, l *storage.Ledger, o storage.Action) storage.Action {
 	t.Helper()
-	placed, err := l.PlaceOrder(t.Context(), o)
+	placed, err := l.PlaceAction(t.Context(), o)
 	require.NoError(t, err)
 	return placed
 }
 
 // resolves places a resolve by one operator.
-func resolves(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID, who, key string, outcome domain.State) storage.Order {
+func resolves(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID, who, key string, outcome domain.State) storage.Action {
 	t.Helper()
 	o := orderOf(id, who, key, domain.ActionResolve)
 	o.Outcome, o.Evidence = outcome, "letter 12/3"
 	return place(t, l, o)
 }
 
-func follow(t *testing.T, l *storage.Ledger, o storage.Order, effect domain.Effect) {
+func follow(t *testing.T, l *storage.Ledger, o storage.Action, effect domain.Effect) {
 	t.Helper()
 	require.NoError(t, l.Follow(t.Context(), storage.Following{
 		PaymentID: o.PaymentID, OrderID: o.ID, Effect: effect, Outcome: o.Outcome, Until: noon.Add(24 * time.Hour), Execution: "run-1",
 	}))
 }
 
-func placedOrder(t *testing.T, l *storage.Ledger, o storage.Order) storage.Order {
+func placedOrder(t *testing.T, l *storage.Ledger, o storage.Action) storage.Action {
 	t.Helper()
-	found, err := l.Orders(t.Context(), o.PaymentID, o.ID-1, 1)
+	found, err := l.Actions(t.Context(), o.PaymentID, o.ID-1, 1)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, o.ID, found[0].ID)
@@ -90,7 +90,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 
 		other := orderOf(p.ID, "aigul", "o-1", domain.ActionHold)
 		other.RequestSHA256 = "another"
-		_, err := l.PlaceOrder(t.Context(), other)
+		_, err := l.PlaceAction(t.Context(), other)
 		require.ErrorIs(t, err, storage.ErrKeyReused)
 		require.NotEqual(t, first.ID, place(t, l, orderOf(p.ID, "marat", "o-1", domain.ActionHold)).ID, "keys are each caller's own")
 
@@ -105,7 +105,7 @@ func TestOrdersAtOnce(t *testing.T) {
 		p, _ := paying(t, l, "k")
 		ids := make([]int64, 50)
 		for _, err := range atOnce(50, func(i int) error {
-			o, err := l.PlaceOrder(context.Background(), orderOf(p.ID, "aigul", "o", domain.ActionHold))
+			o, err := l.PlaceAction(context.Background(), orderOf(p.ID, "aigul", "o", domain.ActionHold))
 			ids[i] = o.ID
 			return err
 		}) {
@@ -126,10 +126,10 @@ func TestOrdersAreListedInOrder(t *testing.T) {
 			want = append(want, place(t, l, orderOf(p.ID, "aigul", key, domain.ActionRetry)).ID)
 			place(t, l, orderOf(other.ID, "aigul", "other-"+key, domain.ActionRetry))
 		}
-		page, err := l.Orders(t.Context(), p.ID, 0, 2)
+		page, err := l.Actions(t.Context(), p.ID, 0, 2)
 		require.NoError(t, err)
 		require.Equal(t, want[:2], []int64{page[0].ID, page[1].ID})
-		page, err = l.Orders(t.Context(), p.ID, want[1], 2)
+		page, err = l.Actions(t.Context(), p.ID, want[1], 2)
 		require.NoError(t, err)
 		require.Len(t, page, 1)
 		require.Equal(t, want[2], page[0].ID)
@@ -179,7 +179,7 @@ func TestEffects(t *testing.T) {
 		require.Nil(t, free.ProposedUntil)
 		require.Equal(t, before.Step, free.Step, "nothing of this is a state write")
 
-		id := func(o storage.Order) string { return " operator " + domain.AgentTransactionID(o.ID).String() }
+		id := func(o storage.Action) string { return " operator " + domain.AgentTransactionID(o.ID).String() }
 		require.Equal(t, []string{"attempted" + id(retry), "held" + id(hold), "proposed" + id(resolve), "released" + id(release)}, events(p.ID))
 	})
 }
@@ -247,7 +247,7 @@ func TestFollowAfterTheEnd(t *testing.T) {
 
 // confirms is a second operator's resolve of a payment that a first proposed to
 // resolve as refused.
-func confirms(t *testing.T, l *storage.Ledger, o storage.Order, step int) (storage.Payment, domain.Refusal) {
+func confirms(t *testing.T, l *storage.Ledger, o storage.Action, step int) (storage.Payment, domain.Refusal) {
 	t.Helper()
 	now, refusal, err := l.Confirm(t.Context(), storage.Confirmation{PaymentID: o.PaymentID, Step: step, OrderID: o.ID, Execution: "run-1"})
 	require.NoError(t, err)
@@ -256,7 +256,7 @@ func confirms(t *testing.T, l *storage.Ledger, o storage.Order, step int) (stora
 }
 
 // proposed takes a payment to a first operator's proposal.
-func proposed(t *testing.T, l *storage.Ledger, key string, outcome domain.State) (storage.Payment, storage.Order) {
+func proposed(t *testing.T, l *storage.Ledger, key string, outcome domain.State) (storage.Payment, storage.Action) {
 	t.Helper()
 	p, _ := paying(t, l, key)
 	require.NoError(t, l.Flag(t.Context(), p.ID, domain.ReasonLateRefusal, "run-1"))
@@ -327,11 +327,11 @@ func TestConfirmBehind(t *testing.T) {
 // A proposal that was dropped cannot be confirmed: by lapse, or by release.
 func TestConfirmAfterTheProposalIsGone(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
-		for name, drop := range map[string]func(p storage.Payment, first storage.Order){
-			"lapsed": func(p storage.Payment, first storage.Order) {
+		for name, drop := range map[string]func(p storage.Payment, first storage.Action){
+			"lapsed": func(p storage.Payment, first storage.Action) {
 				require.NoError(t, l.Lapse(t.Context(), p.ID, first.ID, "run-1"))
 			},
-			"released": func(p storage.Payment, _ storage.Order) {
+			"released": func(p storage.Payment, _ storage.Action) {
 				follow(t, l, place(t, l, orderOf(p.ID, "dina", "release", domain.ActionRelease)), domain.EffectReleased)
 			},
 		} {
@@ -361,7 +361,7 @@ func TestConfirmNeedsAPay(t *testing.T) {
 func TestConfirmAtOnce(t *testing.T) {
 	onBothWithJournal(t, func(t *testing.T, l *storage.Ledger, events func(domain.AgentTransactionID) []string) {
 		p, _ := proposed(t, l, "k", domain.StateResolvedRefused)
-		orders := make([]storage.Order, 20)
+		orders := make([]storage.Action, 20)
 		for i := range orders {
 			orders[i] = resolves(t, l, p.ID, "operator "+string(rune('a'+i)), "key", domain.StateResolvedRefused)
 		}
