@@ -39,7 +39,7 @@ func (l *Ledger) FollowOrder(ctx context.Context, in FollowInput) (FollowResult,
 	if err != nil {
 		return FollowResult{}, err
 	}
-	order, err := l.Ledger.Action(ctx, in.PaymentID, in.OrderID)
+	order, err := l.Ledger.Action(ctx, in.PaymentID.WorkflowID(), in.OrderID)
 	if err != nil {
 		return FollowResult{}, err
 	}
@@ -77,7 +77,7 @@ func (l *Ledger) ConfirmOrder(ctx context.Context, in ConfirmInput) (ConfirmResu
 	if err != nil {
 		return ConfirmResult{}, err
 	}
-	order, err := l.Ledger.Action(ctx, in.PaymentID, in.OrderID)
+	order, err := l.Ledger.Action(ctx, in.PaymentID.WorkflowID(), in.OrderID)
 	if err != nil {
 		return ConfirmResult{}, err
 	}

@@ -253,11 +253,11 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	case err != nil:
 		// The answer is in hand and must not be lost: the workflow records a
 		// final one itself, for as long as it takes.
-		slog.ErrorContext(ctx, "outcome of pay not recorded", "process", call.PaymentID.WorkflowID(), "error", err)
+		slog.ErrorContext(ctx, "outcome of pay not recorded", "process", call.Process, "error", err)
 	case changed:
 		result.State = after.State
 	default:
-		return p.standing(within, call.PaymentID)
+		return p.standing(within, payment.ID)
 	}
 	return result, nil
 }
@@ -352,14 +352,14 @@ func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Ou
 	if o.Code != nil {
 		code = int(*o.Code)
 	}
-	slog.Log(ctx, level, "attempt", "process", call.PaymentID.WorkflowID(), "call", call.Name, "attempt", call.Attempt,
+	slog.Log(ctx, level, "attempt", "process", call.Process, "call", call.Name, "attempt", call.Attempt,
 		"cause", call.Cause, "outcome", o.Kind, "code", code, "failure", o.Failure, "means", v.Means,
 		"operator_reason", v.OperatorReason, "duration", o.Duration)
 }
 
 func (in AttemptInput) call(ctx context.Context, name string, attempt int, body []byte) storage.Call {
 	return storage.Call{
-		PaymentID: in.PaymentID, Name: name, Step: in.Step, Attempt: attempt, Cause: in.Cause, Waited: in.Waited,
+		Process: in.PaymentID.WorkflowID(), Name: name, Step: in.Step, Attempt: attempt, Cause: in.Cause, Waited: in.Waited,
 		Execution: execution(ctx), At: time.Now(), Body: body,
 	}
 }

@@ -84,7 +84,7 @@ func TestResolveRefusedAfterItsAttempt(t *testing.T) {
 	busy := domain.CodeInProgress
 	b.temporal.acting(func(u update) (any, error) {
 		ctx := context.Background()
-		call := storage.Call{PaymentID: id, Name: "pay", Step: 4, Attempt: 2, Cause: domain.CauseOperator, At: time.Now(), Body: []byte("pay")}
+		call := storage.Call{Process: id.WorkflowID(), Name: "pay", Step: 4, Attempt: 2, Cause: domain.CauseOperator, At: time.Now(), Body: []byte("pay")}
 		begun, err := b.ledger.BeginPay(ctx, call)
 		if err == nil {
 			_, err = b.ledger.RecordPay(ctx, call, begun.Started, storage.Outcome{Kind: storage.Answered, HTTPStatus: 200, Code: &busy},

@@ -70,7 +70,7 @@ func (b *bank) orderBy(token string, id domain.AgentTransactionID, action domain
 // orders are the rows of a payment.
 func (b *bank) orders(id domain.AgentTransactionID) []storage.Action {
 	b.t.Helper()
-	rows, err := b.ledger.Actions(context.Background(), id, 0, 1000)
+	rows, err := b.ledger.Actions(context.Background(), id.WorkflowID(), 0, 1000)
 	must(b.t, err)
 	return rows
 }
@@ -96,7 +96,7 @@ func (b *bank) held() domain.AgentTransactionID {
 func (b *bank) placed(id domain.AgentTransactionID) int64 {
 	b.t.Helper()
 	o, err := b.ledger.PlaceAction(context.Background(), storage.Action{
-		PaymentID: id, Action: domain.ActionHold, Caller: "somebody", IdempotencyKey: id.String(), RequestSHA256: "x", Reason: reason, RequestedAt: storage.At(time.Now()),
+		Process: id.WorkflowID(), Action: domain.ActionHold, Caller: "somebody", IdempotencyKey: id.String(), RequestSHA256: "x", Reason: reason, RequestedAt: storage.At(time.Now()),
 	})
 	must(b.t, err)
 	return o.ID

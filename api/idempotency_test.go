@@ -119,7 +119,7 @@ func TestReplayOfAPaymentOnItsWay(t *testing.T) {
 	must(t, err)
 	busy := domain.CodeInProgress
 	_, _, err = b.ledger.RecordCheck(t.Context(), storage.CheckRecord{
-		Call:    storage.Call{PaymentID: id, Name: "check", Step: 1, Attempt: 1, Cause: domain.CauseScheduled, At: time.Now()},
+		Call:    storage.Call{Process: id.WorkflowID(), Name: "check", Step: 1, Attempt: 1, Cause: domain.CauseScheduled, At: time.Now()},
 		Outcome: storage.Outcome{Kind: storage.Answered, HTTPStatus: 200, Code: &busy},
 		After:   storage.After{State: domain.StateChecking, Waits: 1, NextWait: time.Hour},
 	})
@@ -179,7 +179,7 @@ func askPayer(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID) {
 	t.Helper()
 	code := domain.CodeSuccess
 	_, _, err := l.RecordCheck(t.Context(), storage.CheckRecord{
-		Call: storage.Call{PaymentID: id, Name: "check", Step: 1, Attempt: 1, Execution: "x", Cause: domain.CauseScheduled, At: time.Now(), Body: []byte("{}")},
+		Call: storage.Call{Process: id.WorkflowID(), Name: "check", Step: 1, Attempt: 1, Execution: "x", Cause: domain.CauseScheduled, At: time.Now(), Body: []byte("{}")},
 		Outcome: storage.Outcome{
 			Kind: storage.Answered, HTTPStatus: 200, Code: &code, Message: "OK", Duration: 7 * time.Millisecond,
 		},

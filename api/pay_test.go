@@ -52,7 +52,7 @@ func (b *bank) asked(reply string, change func(*storage.Payment)) domain.AgentTr
 	must(b.t, err)
 	code := domain.CodeSuccess
 	changed, _, err := b.ledger.RecordCheck(b.t.Context(), storage.CheckRecord{
-		Call:    storage.Call{PaymentID: p.ID, Name: "check", Step: 1, Attempt: 1, Cause: domain.CauseScheduled, At: time.Now(), Body: body},
+		Call:    storage.Call{Process: p.ID.WorkflowID(), Name: "check", Step: 1, Attempt: 1, Cause: domain.CauseScheduled, At: time.Now(), Body: body},
 		Outcome: storage.Outcome{Kind: storage.Answered, HTTPStatus: 200, Code: &code}, Answer: reply,
 		After: storage.After{State: domain.StateAwaitingPayer}, Asks: domain.AsksGoAhead,
 	})
@@ -80,7 +80,7 @@ func (b *bank) paysNow(id domain.AgentTransactionID, to, from domain.Money) {
 	b.t.Helper()
 	code := domain.CodeSuccess
 	changed, _, err := b.ledger.RecordCheck(context.Background(), storage.CheckRecord{
-		Call:    storage.Call{PaymentID: id, Name: "check", Step: 2, Attempt: 2, At: time.Now(), Body: b.row(id).CheckBody},
+		Call:    storage.Call{Process: id.WorkflowID(), Name: "check", Step: 2, Attempt: 2, At: time.Now(), Body: b.row(id).CheckBody},
 		Outcome: storage.Outcome{Kind: storage.Answered, HTTPStatus: 200, Code: &code}, After: storage.After{State: domain.StatePaying},
 		Pay: &storage.PayIntent{Body: []byte("pay"), AmountTo: to, AmountFrom: from, Step: 3, At: time.Now()},
 	})

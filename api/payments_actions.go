@@ -115,7 +115,7 @@ func outcome(raw json.RawMessage, into *domain.State) *complaint {
 // order is the row that the ledger keeps.
 func (r actionRequest) order(who, key string, at time.Time) storage.Action {
 	return storage.Action{
-		PaymentID: r.PaymentID, Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
+		Process: r.PaymentID.WorkflowID(), Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
 		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
 	}
 }
@@ -149,7 +149,7 @@ func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 	case errors.As(err, &known): // the ledger's
 		return err
 	case err != nil:
-		slog.WarnContext(ctx, "order not answered by its workflow", "process", o.PaymentID.WorkflowID(), "order", o.ID, "error", err)
+		slog.WarnContext(ctx, "order not answered by its workflow", "process", o.Process, "order", o.ID, "error", err)
 		return &problem{code: temporalUnavailable, cause: err,
 			detail: "the order is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
 	case result.Refusal != "":
@@ -159,16 +159,16 @@ func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 }
 
 func (s *Server) send(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
-	return workflows.Act(ctx, s.temporal, o.PaymentID, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
+	return workflows.Act(ctx, s.temporal, o.Process, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
 }
 
 // sendAgain sends an order for which there was no workflow: the payment has ended,
 // or Temporal lost its memory. The sweep would start it within a minute or two;
 // somebody waits, so it is started now.
 func (s *Server) sendAgain(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
-	p, err := s.ledger.Payment(ctx, o.PaymentID)
+	p, err := s.paymentOf(ctx, o)
 	if err == nil && p.State.Terminal() {
-		o, err = s.ledger.Action(ctx, o.PaymentID, o.ID)
+		o, err = s.ledger.Action(ctx, o.Process, o.ID)
 	}
 	switch {
 	case err != nil:
@@ -182,6 +182,15 @@ func (s *Server) sendAgain(ctx context.Context, o storage.Action) (workflows.Act
 		return workflows.ActionResult{}, err
 	}
 	return s.send(ctx, o)
+}
+
+// paymentOf reads the payment that an order is for.
+func (s *Server) paymentOf(ctx context.Context, o storage.Action) (storage.Payment, error) {
+	id, err := domain.PaymentOf(o.Process)
+	if err != nil {
+		return storage.Payment{}, err
+	}
+	return s.ledger.Payment(ctx, id)
 }
 
 // refusals are what each refusal says, after the payment's state.
@@ -239,9 +248,9 @@ func actionViewOf(o storage.Action) actionView {
 func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), ledgerLimit)
 	defer cancel()
-	payment, err := s.ledger.Payment(ctx, placed.PaymentID)
+	payment, err := s.paymentOf(ctx, placed)
 	if err == nil {
-		placed, err = s.ledger.Action(ctx, placed.PaymentID, placed.ID)
+		placed, err = s.ledger.Action(ctx, placed.Process, placed.ID)
 	}
 	if err != nil {
 		return fromLedger(err)
@@ -262,5 +271,10 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 
 // listActions answers GET /v1/payments/{id}/actions: what people ordered, in order.
 func (s *Server) listActions(c echo.Context) error {
-	return listRows(s, c, s.ledger.Actions, func(o storage.Action) int64 { return o.ID }, actionViewOf)
+	return s.actions(s.paymentProcess).list(c)
+}
+
+// actions lists what people ordered for a process.
+func (s *Server) actions(of func(echo.Context) (string, error)) rows[storage.Action, actionView] {
+	return rows[storage.Action, actionView]{of: of, read: s.ledger.Actions, id: func(o storage.Action) int64 { return o.ID }, view: actionViewOf}
 }

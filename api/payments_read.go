@@ -225,33 +225,50 @@ func pageAfter(given url.Values) (limit int, after int64, err error) {
 	return limit, after, nil
 }
 
-// listRows answers with a page of a payment's rows, in the order of their ids.
-func listRows[R, V any](
-	s *Server, c echo.Context, read func(context.Context, domain.AgentTransactionID, int64, int) ([]R, error), id func(R) int64, view func(R) V,
-) error {
+// rows is how a list of a process's rows is read and shown.
+type rows[R, V any] struct {
+	of   func(echo.Context) (process string, err error) // that the caller may see
+	read func(ctx context.Context, process string, after int64, limit int) ([]R, error)
+	id   func(R) int64
+	view func(R) V
+}
+
+// list answers with a page of a process's rows, in the order of their ids.
+func (r rows[R, V]) list(c echo.Context) error {
 	limit, after, err := pageAfter(parameters(c))
 	if err != nil {
 		return err
 	}
-	payment, err := s.visiblePayment(c)
+	process, err := r.of(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
 	defer cancel()
-	rows, err := read(ctx, payment.ID, after, limit+1)
+	found, err := r.read(ctx, process, after, limit+1)
 	if err != nil {
 		return fromLedger(err)
 	}
 	next := ""
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = strconv.FormatInt(id(rows[limit-1]), 10)
+	if len(found) > limit {
+		found = found[:limit]
+		next = strconv.FormatInt(r.id(found[limit-1]), 10)
 	}
-	return writePage(c, rows, next, view)
+	return writePage(c, found, next, r.view)
+}
+
+// paymentProcess is the process of the path's payment, if the caller sees it.
+func (s *Server) paymentProcess(c echo.Context) (string, error) {
+	payment, err := s.visiblePayment(c)
+	return payment.ID.WorkflowID(), err
+}
+
+// attempts lists a process's calls.
+func (s *Server) attempts(of func(echo.Context) (string, error)) rows[storage.Attempt, attemptView] {
+	return rows[storage.Attempt, attemptView]{of: of, read: s.ledger.Attempts, id: func(a storage.Attempt) int64 { return a.ID }, view: attemptOf}
 }
 
 // listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
 func (s *Server) listAttempts(c echo.Context) error {
-	return listRows(s, c, s.ledger.Attempts, func(a storage.Attempt) int64 { return a.ID }, attemptOf)
+	return s.attempts(s.paymentProcess).list(c)
 }

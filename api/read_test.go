@@ -216,7 +216,7 @@ func (b *bank) threeAttempts(id domain.AgentTransactionID) {
 	code, busy := domain.CodeSuccess, domain.CodeInProgress
 	call := func(step int, name string, waited time.Duration) storage.Call {
 		return storage.Call{
-			PaymentID: id, Name: name, Step: step, Attempt: step, Execution: "x", Cause: domain.CauseScheduled,
+			Process: id.WorkflowID(), Name: name, Step: step, Attempt: step, Execution: "x", Cause: domain.CauseScheduled,
 			Waited: waited, At: time.Now(), Body: []byte(name),
 		}
 	}

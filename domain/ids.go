@@ -39,7 +39,18 @@ func (id AgentTransactionID) String() string { return strconv.FormatInt(int64(id
 
 // WorkflowID is the payment's name in Temporal, logs and spans:
 // payment/<agentTransactionId>.
-func (id AgentTransactionID) WorkflowID() string { return "payment/" + id.String() }
+func (id AgentTransactionID) WorkflowID() string { return paymentPrefix + id.String() }
+
+const paymentPrefix = "payment/"
+
+// PaymentOf is the payment of a process that WorkflowID names. Errors wrap ErrID.
+func PaymentOf(process string) (AgentTransactionID, error) {
+	digits, ok := strings.CutPrefix(process, paymentPrefix)
+	if !ok {
+		return 0, fmt.Errorf("%w: %q is no payment's process", ErrID, process)
+	}
+	return ParseAgentTransactionID(digits)
+}
 
 // MarshalJSON writes a string.
 func (id AgentTransactionID) MarshalJSON() ([]byte, error) {

@@ -70,3 +70,15 @@ func TestState(t *testing.T) {
 		}
 	}
 }
+
+func TestPaymentOf(t *testing.T) {
+	id, err := PaymentOf(AgentTransactionID(12).WorkflowID())
+	if err != nil || id != 12 {
+		t.Errorf("got %v, %v", id, err)
+	}
+	for _, other := range []string{"", "12", "payment/", "payment/0", "payment/12/3", "order/12", "payment/12 "} {
+		if _, err := PaymentOf(other); !errors.Is(err, ErrID) {
+			t.Errorf("%q: %v", other, err)
+		}
+	}
+}

@@ -12,12 +12,12 @@ import (
 	"tolem/domain"
 )
 
-// Action is what a person ordered for a payment: who, why, when, on what
+// Action is what a person ordered for a process: who, why, when, on what
 // evidence, and what it did. Reason and Evidence are free text and stay in the
 // ledger.
 type Action struct {
-	ID             int64 `gorm:"primaryKey"`
-	PaymentID      domain.AgentTransactionID
+	ID             int64  `gorm:"primaryKey"`
+	Process        string // workflow id
 	Action         domain.Action
 	Outcome        domain.State // resolve: the state that is ordered
 	Caller         string       // the token's name
@@ -43,7 +43,7 @@ func (l *Ledger) PlaceAction(ctx context.Context, o Action) (Action, error) {
 	o.ID = 0
 	placed := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&o) // one statement is a transaction
 	if placed.Error != nil {
-		return Action{}, fmt.Errorf("place order for payment %s: %w", o.PaymentID, placed.Error)
+		return Action{}, fmt.Errorf("place order for %s: %w", o.Process, placed.Error)
 	}
 	if placed.RowsAffected == 1 {
 		return o, nil
@@ -59,23 +59,23 @@ func (l *Ledger) PlaceAction(ctx context.Context, o Action) (Action, error) {
 	return before, nil
 }
 
-// Actions lists what was ordered for a payment, the oldest first, at most limit
+// Actions lists what was ordered for a process, the oldest first, at most limit
 // with an ID above after.
-func (l *Ledger) Actions(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Action, error) {
+func (l *Ledger) Actions(ctx context.Context, process string, after int64, limit int) ([]Action, error) {
 	var orders []Action
-	err := l.db.WithContext(ctx).Where("payment_id = ? AND id > ?", id, after).Order("id").Limit(limit).Find(&orders).Error
+	err := l.db.WithContext(ctx).Where("process = ? AND id > ?", process, after).Order("id").Limit(limit).Find(&orders).Error
 	if err != nil {
-		return nil, fmt.Errorf("read orders for payment %s: %w", id, err)
+		return nil, fmt.Errorf("read orders for %s: %w", process, err)
 	}
 	return orders, nil
 }
 
-// Action reads an order that was placed for a payment; one that is not there any
+// Action reads an order that was placed for a process; one that is not there any
 // more is an error like any other of the ledger.
-func (l *Ledger) Action(ctx context.Context, id domain.AgentTransactionID, order int64) (Action, error) {
+func (l *Ledger) Action(ctx context.Context, process string, order int64) (Action, error) {
 	var placed Action
-	if err := l.db.WithContext(ctx).Where("payment_id = ?", id).Take(&placed, order).Error; err != nil {
-		return Action{}, fmt.Errorf("order %d for payment %s: %w", order, id, err)
+	if err := l.db.WithContext(ctx).Where("process = ?", process).Take(&placed, order).Error; err != nil {
+		return Action{}, fmt.Errorf("order %d for %s: %w", order, process, err)
 	}
 	return placed, nil
 }
@@ -116,7 +116,7 @@ func (l *Ledger) Follow(ctx context.Context, f Following) error {
 				return errEnded
 			}
 		}
-		return tx.Create(eventRow(f.PaymentID, string(f.Effect), f.Execution, f.OrderID)).Error
+		return tx.Create(eventRow(f.PaymentID.WorkflowID(), string(f.Effect), f.Execution, f.OrderID)).Error
 	})
 	if err != nil && !errors.Is(err, errEnded) {
 		return fmt.Errorf("follow order %d for payment %s: %w", f.OrderID, f.PaymentID, err)
@@ -142,10 +142,10 @@ func followed(tx *gorm.DB, order int64, effect domain.Effect) (fresh bool, err e
 	return noted.RowsAffected == 1, noted.Error
 }
 
-// eventRow is the journal's row of something that was done to a payment; order
+// eventRow is the journal's row of something that was done to a process; order
 // is 0 when nobody ordered it.
-func eventRow(id domain.AgentTransactionID, event, execution string, order int64) *journalRow {
-	row := &journalRow{Process: id.WorkflowID(), Phase: phaseEvent, Call: event, Execution: execution, At: At(time.Now())}
+func eventRow(process, event, execution string, order int64) *journalRow {
+	row := &journalRow{Process: process, Phase: phaseEvent, Call: event, Execution: execution, At: At(time.Now())}
 	if order != 0 {
 		row.ActionID, row.Cause = &order, domain.CauseOperator
 	}
@@ -162,7 +162,7 @@ func (l *Ledger) Lapse(ctx context.Context, id domain.AgentTransactionID, order 
 		if dropped.Error != nil || dropped.RowsAffected == 0 {
 			return dropped.Error
 		}
-		return tx.Create(eventRow(id, "proposal_lapsed", execution, order)).Error
+		return tx.Create(eventRow(id.WorkflowID(), "proposal_lapsed", execution, order)).Error
 	})
 	if err != nil {
 		return fmt.Errorf("drop the proposal for payment %s: %w", id, err)
@@ -232,7 +232,7 @@ func resolve(tx *gorm.DB, c Confirmation, first int64, second Action) error {
 	if _, err := followed(tx, c.OrderID, domain.EffectResolved); err != nil {
 		return err
 	}
-	return tx.Create(eventRow(c.PaymentID, string(second.Outcome), c.Execution, c.OrderID)).Error
+	return tx.Create(eventRow(c.PaymentID.WorkflowID(), string(second.Outcome), c.Execution, c.OrderID)).Error
 }
 
 // Pause notes that an attempt was not made because the partner is down, and when

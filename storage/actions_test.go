@@ -14,7 +14,7 @@ import (
 // orderOf is what a person orders for a payment, as the API hands it over.
 func orderOf(id domain.AgentTransactionID, who, key string, action domain.Action) storage.Action {
 	return storage.Action{
-		PaymentID: id, Action: action, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key,
+		Process: id.WorkflowID(), Action: action, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key,
 		Reason: "the client calls", RequestedAt: storage.At(noon),
 	}
 }
@@ -37,13 +37,21 @@ func resolves(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID, who
 func follow(t *testing.T, l *storage.Ledger, o storage.Action, effect domain.Effect) {
 	t.Helper()
 	require.NoError(t, l.Follow(t.Context(), storage.Following{
-		PaymentID: o.PaymentID, OrderID: o.ID, Effect: effect, Outcome: o.Outcome, Until: noon.Add(24 * time.Hour), Execution: "run-1",
+		PaymentID: paymentOf(t, o), OrderID: o.ID, Effect: effect, Outcome: o.Outcome, Until: noon.Add(24 * time.Hour), Execution: "run-1",
 	}))
+}
+
+// paymentOf is the payment that an action is for.
+func paymentOf(t *testing.T, a storage.Action) domain.AgentTransactionID {
+	t.Helper()
+	id, err := domain.PaymentOf(a.Process)
+	require.NoError(t, err)
+	return id
 }
 
 func placedOrder(t *testing.T, l *storage.Ledger, o storage.Action) storage.Action {
 	t.Helper()
-	found, err := l.Actions(t.Context(), o.PaymentID, o.ID-1, 1)
+	found, err := l.Actions(t.Context(), o.Process, o.ID-1, 1)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, o.ID, found[0].ID)
@@ -126,10 +134,10 @@ func TestOrdersAreListedInOrder(t *testing.T) {
 			want = append(want, place(t, l, orderOf(p.ID, "aigul", key, domain.ActionRetry)).ID)
 			place(t, l, orderOf(other.ID, "aigul", "other-"+key, domain.ActionRetry))
 		}
-		page, err := l.Actions(t.Context(), p.ID, 0, 2)
+		page, err := l.Actions(t.Context(), p.ID.WorkflowID(), 0, 2)
 		require.NoError(t, err)
 		require.Equal(t, want[:2], []int64{page[0].ID, page[1].ID})
-		page, err = l.Actions(t.Context(), p.ID, want[1], 2)
+		page, err = l.Actions(t.Context(), p.ID.WorkflowID(), want[1], 2)
 		require.NoError(t, err)
 		require.Len(t, page, 1)
 		require.Equal(t, want[2], page[0].ID)
@@ -249,9 +257,9 @@ func TestFollowAfterTheEnd(t *testing.T) {
 // resolve as refused.
 func confirms(t *testing.T, l *storage.Ledger, o storage.Action, step int) (storage.Payment, domain.Refusal) {
 	t.Helper()
-	now, refusal, err := l.Confirm(t.Context(), storage.Confirmation{PaymentID: o.PaymentID, Step: step, OrderID: o.ID, Execution: "run-1"})
+	now, refusal, err := l.Confirm(t.Context(), storage.Confirmation{PaymentID: paymentOf(t, o), Step: step, OrderID: o.ID, Execution: "run-1"})
 	require.NoError(t, err)
-	require.Equal(t, read(t, l, o.PaymentID), now)
+	require.Equal(t, read(t, l, paymentOf(t, o)), now)
 	return now, refusal
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Call is one HTTP call to a partner as the journal keeps it, before its outcome.
 type Call struct {
-	PaymentID domain.AgentTransactionID
+	Process   string // workflow id
 	Name      string // check | pay
 	Step      int    // the workflow's step that this call is
 	Attempt   int    // the payment's how-manieth call, from 1
@@ -34,6 +34,7 @@ type Outcome struct {
 	HTTPStatus int    // 0 when none came
 	Code       *domain.Code
 	Message    string // the partner's text; may name the payer, stays in the ledger
+	TraceID    string // the partner's own name of the call; "" when it gives none
 }
 
 // Answered is the Kind of an outcome that carries a result code.
@@ -82,6 +83,10 @@ type PayIntent struct {
 // then only the journal row is written (the call was made). started is the
 // journal id of the first pay's started row; 0 without one.
 func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, started int64, err error) {
+	id, err := domain.PaymentOf(r.Call.Process)
+	if err != nil {
+		return false, 0, err
+	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		columns := r.After.columns(r.Call.At.Add(r.Outcome.Duration))
 		columns["attempts"] = gorm.Expr("attempts + 1")
@@ -97,14 +102,14 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 			maps.Copy(columns, r.Pay.columns())
 			columns["attempts"] = gorm.Expr("attempts + 2")
 		}
-		changed, err = writeState(neverPaid(tx), r.Call.PaymentID, r.Call.Step, columns)
+		changed, err = writeState(neverPaid(tx), id, r.Call.Step, columns)
 		if err != nil {
 			return err
 		}
 		rows := []journalRow{r.Call.row(phaseCall)}
 		r.Outcome.fill(&rows[0])
 		if changed && r.Pay != nil {
-			rows = append(rows, r.Pay.started(r.Call.PaymentID, r.Call.Attempt+1, r.Call.Execution))
+			rows = append(rows, r.Pay.started(r.Call.Process, r.Call.Attempt+1, r.Call.Execution))
 		}
 		if err := tx.Create(&rows).Error; err != nil {
 			return err
@@ -115,7 +120,7 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 		return nil
 	})
 	if err != nil {
-		return false, 0, fmt.Errorf("record check of payment %s: %w", r.Call.PaymentID, err)
+		return false, 0, fmt.Errorf("record check of %s: %w", r.Call.Process, err)
 	}
 	return changed, started, nil
 }
@@ -135,16 +140,20 @@ type Begun struct {
 
 // BeginPay commits the started row of one more pay, before its first byte.
 func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) {
+	id, err := domain.PaymentOf(c.Process)
+	if err != nil {
+		return Begun{}, err
+	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		counted := tx.Raw(`UPDATE payments SET attempts = attempts + 1
 			WHERE id = ? AND step < ? AND pay_sent_at IS NOT NULL AND state NOT IN ? RETURNING attempts`,
-			c.PaymentID, c.Step, domain.TerminalStates()).Scan(&c.Attempt)
+			id, c.Step, domain.TerminalStates()).Scan(&c.Attempt)
 		if counted.Error != nil || counted.RowsAffected == 0 {
 			return counted.Error
 		}
 		var before int64
 		err := tx.Model(&journalRow{}).Where("process = ? AND step = ? AND phase = ?",
-			c.PaymentID.WorkflowID(), c.Step, phaseStarted).Count(&before).Error
+			c.Process, c.Step, phaseStarted).Count(&before).Error
 		if err != nil {
 			return err
 		}
@@ -159,7 +168,7 @@ func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) 
 		return nil
 	})
 	if err != nil {
-		return Begun{}, fmt.Errorf("begin pay of payment %s: %w", c.PaymentID, err)
+		return Begun{}, fmt.Errorf("begin pay of %s: %w", c.Process, err)
 	}
 	return begun, nil
 }
@@ -168,6 +177,10 @@ func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) 
 // follows. changed is false when the payment had ended or moved past this step:
 // then only the outcome row is written.
 func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome, after After) (changed bool, err error) {
+	id, err := domain.PaymentOf(c.Process)
+	if err != nil {
+		return false, err
+	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		row := c.row(phaseOutcome)
 		row.StartedID = &started
@@ -177,11 +190,11 @@ func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome
 		}
 		columns := after.columns(c.At.Add(o.Duration))
 		o.columns(columns)
-		changed, err = writeState(inPaying(tx), c.PaymentID, c.Step, columns)
+		changed, err = writeState(inPaying(tx), id, c.Step, columns)
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("record pay of payment %s: %w", c.PaymentID, err)
+		return false, fmt.Errorf("record pay of %s: %w", c.Process, err)
 	}
 	return changed, nil
 }

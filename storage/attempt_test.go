@@ -23,7 +23,7 @@ func TestCheckCommitsTheIntent(t *testing.T) {
 		require.EqualValues(t, 77, *p.TransactionID)
 		require.Equal(t, 2, p.Attempts)
 
-		attempts, err := l.Attempts(t.Context(), p.ID, 0, 10)
+		attempts, err := l.Attempts(t.Context(), p.ID.WorkflowID(), 0, 10)
 		require.NoError(t, err)
 		require.Len(t, attempts, 2)
 		require.Equal(t, storage.Attempt{
@@ -91,7 +91,7 @@ func TestAttemptsPageByJournalOrder(t *testing.T) {
 		}
 		seen, after := 0, int64(0)
 		for {
-			page, err := l.Attempts(t.Context(), p.ID, after, 1)
+			page, err := l.Attempts(t.Context(), p.ID.WorkflowID(), after, 1)
 			require.NoError(t, err)
 			if len(page) == 0 {
 				break

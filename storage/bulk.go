@@ -39,7 +39,7 @@ func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Action, li
 		}
 		for _, id := range ids {
 			o := bulk
-			o.PaymentID, o.Bulk, o.IdempotencyKey = id, bulk.IdempotencyKey, bulk.IdempotencyKey+" "+id.String()
+			o.Process, o.Bulk, o.IdempotencyKey = id.WorkflowID(), bulk.IdempotencyKey, bulk.IdempotencyKey+" "+id.String()
 			orders = append(orders, o)
 		}
 		return tx.CreateInBatches(orders, orderChunk).Error

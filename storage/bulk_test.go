@@ -17,9 +17,9 @@ func bulkOf(who, key string) storage.Action {
 	return storage.Action{Action: domain.ActionHold, Caller: who, IdempotencyKey: key, RequestSHA256: "sha-" + key, Reason: "outage", RequestedAt: storage.At(noon)}
 }
 
-func ids(orders []storage.Action) (ids []domain.AgentTransactionID) {
+func ids(t *testing.T, orders []storage.Action) (ids []domain.AgentTransactionID) {
 	for _, o := range orders {
-		ids = append(ids, o.PaymentID)
+		ids = append(ids, paymentOf(t, o))
 	}
 	return ids
 }
@@ -42,10 +42,10 @@ func TestPlaceBulk(t *testing.T) {
 		filter := storage.PaymentFilter{ServiceID: "P1011"}
 		orders, err := l.PlaceBulk(t.Context(), filter, bulkOf("aigul", "b"), 3)
 		require.NoError(t, err)
-		require.Equal(t, want, ids(orders))
+		require.Equal(t, want, ids(t, orders))
 		for i, o := range orders {
 			row := bulkOf("aigul", "b "+want[i].String())
-			row.ID, row.PaymentID, row.Bulk, row.RequestSHA256 = o.ID, want[i], "b", "sha-b"
+			row.ID, row.Process, row.Bulk, row.RequestSHA256 = o.ID, want[i].WorkflowID(), "b", "sha-b"
 			require.Equal(t, row, o)
 			require.Equal(t, row, placedOrder(t, l, o))
 		}
@@ -69,13 +69,13 @@ func TestPlaceBulkAgain(t *testing.T) {
 		first, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10)
 		require.NoError(t, err)
 		follow(t, l, first[1], domain.EffectHeld)
-		_, err = end(l, first[2].PaymentID, 9, domain.StateSucceeded, false)
+		_, err = end(l, paymentOf(t, first[2]), 9, domain.StateSucceeded, false)
 		require.NoError(t, err)
 		paying(t, l, "later")
 
 		again, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 1)
 		require.NoError(t, err)
-		require.Equal(t, ids(first), ids(again))
+		require.Equal(t, ids(t, first), ids(t, again))
 		require.Equal(t, []domain.Effect{"", domain.EffectHeld, ""}, []domain.Effect{again[0].Effect, again[1].Effect, again[2].Effect})
 
 		other := bulkOf("aigul", "b")

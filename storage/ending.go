@@ -63,7 +63,7 @@ func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
 
 // journal writes the ending's row, and the effect of the order that it follows.
 func (e Ending) journal(tx *gorm.DB) error {
-	row := eventRow(e.PaymentID, string(e.State), e.Execution, e.OrderID)
+	row := eventRow(e.PaymentID.WorkflowID(), string(e.State), e.Execution, e.OrderID)
 	row.Step, row.ResultCode = e.Step, e.Code
 	if err := tx.Create(row).Error; err != nil || e.OrderID == 0 {
 		return err
@@ -82,7 +82,7 @@ func (l *Ledger) Flag(ctx context.Context, id domain.AgentTransactionID, reason 
 		if raised.Error != nil || raised.RowsAffected == 0 {
 			return raised.Error
 		}
-		row := eventRow(id, "needs_operator", execution, 0)
+		row := eventRow(id.WorkflowID(), "needs_operator", execution, 0)
 		row.ResultMessage = string(reason)
 		return tx.Create(row).Error
 	})

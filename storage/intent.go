@@ -48,7 +48,7 @@ func (l *Ledger) CommitIntent(ctx context.Context, id domain.AgentTransactionID,
 		if err != nil || !changed {
 			return err
 		}
-		row := r.Pay.started(id, r.Attempt, r.Execution)
+		row := r.Pay.started(id.WorkflowID(), r.Attempt, r.Execution)
 		err = tx.Create(&row).Error
 		started = row.ID
 		return err
@@ -67,8 +67,8 @@ func (i PayIntent) columns() stateColumns {
 }
 
 // started is the journal row of the first pay.
-func (i PayIntent) started(id domain.AgentTransactionID, attempt int, execution string) journalRow {
-	pay := Call{PaymentID: id, Name: "pay", Step: i.Step, Attempt: attempt, Execution: execution,
+func (i PayIntent) started(process string, attempt int, execution string) journalRow {
+	pay := Call{Process: process, Name: "pay", Step: i.Step, Attempt: attempt, Execution: execution,
 		Cause: domain.CauseScheduled, At: i.At, Body: i.Body}
 	return pay.row(phaseStarted)
 }

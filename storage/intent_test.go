@@ -45,7 +45,7 @@ func TestChoiceIsCommitted(t *testing.T) {
 		require.Equal(t, amount, *now.AmountTo)
 		require.Equal(t, amount+100, *now.AmountFrom)
 		require.Equal(t, "sha-1", now.ChoiceSHA256)
-		attempts, err := l.Attempts(t.Context(), p.ID, 0, 9)
+		attempts, err := l.Attempts(t.Context(), p.ID.WorkflowID(), 0, 9)
 		require.NoError(t, err)
 		require.Len(t, attempts, 2)
 		require.Equal(t, storage.Attempt{
@@ -77,7 +77,7 @@ func TestChoiceIsNotCommitted(t *testing.T) {
 			require.False(t, changed)
 			require.Zero(t, started)
 			require.Equal(t, before, read(t, l, id))
-			attempts, err := l.Attempts(t.Context(), id, 0, 9)
+			attempts, err := l.Attempts(t.Context(), id.WorkflowID(), 0, 9)
 			require.NoError(t, err)
 			for _, a := range attempts {
 				require.Equal(t, "check", a.Call)
@@ -106,7 +106,7 @@ func TestChoiceIsCommittedOnce(t *testing.T) {
 			}
 		}
 		require.Equal(t, 1, n)
-		attempts, err := l.Attempts(t.Context(), p.ID, 0, 99)
+		attempts, err := l.Attempts(t.Context(), p.ID.WorkflowID(), 0, 99)
 		require.NoError(t, err)
 		require.Len(t, attempts, 2)
 	})

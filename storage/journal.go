@@ -38,6 +38,7 @@ type journalRow struct {
 	ResultCode    *domain.Code
 	ResultMessage string
 	ActionID      *int64 // the order that an event followed
+	TraceID       string `gorm:"column:trace_id"` // the partner's own name of the call
 }
 
 // TableName is journal.
@@ -45,7 +46,7 @@ func (journalRow) TableName() string { return "journal" }
 
 func (c Call) row(phase string) journalRow {
 	return journalRow{
-		Process: c.PaymentID.WorkflowID(), Phase: phase, Call: c.Name, Step: c.Step, Attempt: c.Attempt,
+		Process: c.Process, Phase: phase, Call: c.Name, Step: c.Step, Attempt: c.Attempt,
 		Execution: c.Execution, Cause: c.Cause, Waited: c.Waited, At: At(c.At), BodySHA256: Digest(c.Body),
 	}
 }
@@ -53,7 +54,7 @@ func (c Call) row(phase string) journalRow {
 func (o Outcome) fill(row *journalRow) {
 	row.Duration = o.Duration.Microseconds()
 	row.Outcome, row.Failure, row.HTTPStatus = o.Kind, o.Failure, o.HTTPStatus
-	row.ResultCode, row.ResultMessage = o.Code, o.Message
+	row.ResultCode, row.ResultMessage, row.TraceID = o.Code, o.Message, o.TraceID
 }
 
 // Attempt is one call to a partner, its two journal rows read as one.
@@ -72,21 +73,22 @@ type Attempt struct {
 	HTTPStatus    int
 	ResultCode    *domain.Code
 	ResultMessage string
+	TraceID       string // the partner's own name of the call; "" when it gives none
 }
 
-// Attempts reads a payment's calls in the order they were begun, at most limit
-// of them with an ID above after. It is empty for a payment without calls and for
+// Attempts reads a process's calls in the order they were begun, at most limit
+// of them with an ID above after. It is empty for a process without calls and for
 // one that does not exist.
-func (l *Ledger) Attempts(ctx context.Context, id domain.AgentTransactionID, after int64, limit int) ([]Attempt, error) {
+func (l *Ledger) Attempts(ctx context.Context, process string, after int64, limit int) ([]Attempt, error) {
 	db := l.db.WithContext(ctx)
 	var begun, outcomes []journalRow
-	err := db.Where("process = ? AND phase IN ? AND id > ?", id.WorkflowID(), []string{phaseCall, phaseStarted}, after).
+	err := db.Where("process = ? AND phase IN ? AND id > ?", process, []string{phaseCall, phaseStarted}, after).
 		Order("id").Limit(limit).Find(&begun).Error
 	if err == nil {
-		err = db.Where("process = ? AND phase = ?", id.WorkflowID(), phaseOutcome).Order("id").Find(&outcomes).Error
+		err = db.Where("process = ? AND phase = ?", process, phaseOutcome).Order("id").Find(&outcomes).Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read attempts of payment %s: %w", id, err)
+		return nil, fmt.Errorf("read attempts of %s: %w", process, err)
 	}
 	reported := make(map[int64]journalRow, len(outcomes))
 	for _, o := range outcomes {
@@ -112,6 +114,6 @@ func (r journalRow) attempt(reported map[int64]journalRow) Attempt {
 	a.Reported = true
 	a.Duration = time.Duration(r.Duration) * time.Microsecond
 	a.Outcome, a.Failure, a.HTTPStatus = r.Outcome, r.Failure, r.HTTPStatus
-	a.ResultCode, a.ResultMessage = r.ResultCode, r.ResultMessage
+	a.ResultCode, a.ResultMessage, a.TraceID = r.ResultCode, r.ResultMessage, r.TraceID
 	return a
 }

@@ -72,7 +72,7 @@ func read(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID) storage
 
 // call is an attempt of a payment as the activities order it.
 func call(id domain.AgentTransactionID, name string, step int) storage.Call {
-	return storage.Call{PaymentID: id, Name: name, Step: step, Attempt: step, Execution: "run-1", Cause: domain.CauseScheduled, At: noon, Body: []byte("{}")}
+	return storage.Call{Process: id.WorkflowID(), Name: name, Step: step, Attempt: step, Execution: "run-1", Cause: domain.CauseScheduled, At: noon, Body: []byte("{}")}
 }
 
 func answered(c domain.Code) storage.Outcome {

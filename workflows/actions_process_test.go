@@ -43,7 +43,7 @@ func (e *execution) orderWith(o *ordered, who string, action domain.Action, outc
 	e.b.keys++
 	key := fmt.Sprintf("%s-%s-%d", who, action, e.b.keys)
 	row, err := e.b.ledger.PlaceAction(e.b.t.Context(), storage.Action{
-		PaymentID: e.id, Action: action, Outcome: outcome, Caller: who, IdempotencyKey: key, RequestSHA256: "-",
+		Process: e.id.WorkflowID(), Action: action, Outcome: outcome, Caller: who, IdempotencyKey: key, RequestSHA256: "-",
 		Reason: "the client calls", Evidence: "letter 12/3", RequestedAt: storage.At(e.Now()),
 	})
 	require.NoError(e.b.t, err)
@@ -87,7 +87,7 @@ func (o *ordered) refusal(t *testing.T, want domain.Refusal) {
 // effects are what the ledger keeps of all orders for a payment.
 func (b *bank) effects(id domain.AgentTransactionID) (effects []domain.Effect) {
 	b.t.Helper()
-	orders, err := b.ledger.Actions(b.t.Context(), id, 0, 100)
+	orders, err := b.ledger.Actions(b.t.Context(), id.WorkflowID(), 0, 100)
 	require.NoError(b.t, err)
 	for _, o := range orders {
 		require.Equal(b.t, "the client calls", o.Reason)
@@ -100,7 +100,7 @@ func (b *bank) effects(id domain.AgentTransactionID) (effects []domain.Effect) {
 // causes are those of the attempts, in order.
 func (b *bank) causes(id domain.AgentTransactionID) (causes []domain.Cause) {
 	b.t.Helper()
-	attempts, err := b.ledger.Attempts(b.t.Context(), id, 0, 100)
+	attempts, err := b.ledger.Attempts(b.t.Context(), id.WorkflowID(), 0, 100)
 	require.NoError(b.t, err)
 	for _, a := range attempts {
 		causes = append(causes, a.Cause)
@@ -111,7 +111,7 @@ func (b *bank) causes(id domain.AgentTransactionID) (causes []domain.Cause) {
 // scheduledWaitsGrow asserts money rule and seed: "постоянно увеличивая интервал".
 func (b *bank) scheduledWaitsGrow(id domain.AgentTransactionID) {
 	b.t.Helper()
-	attempts, err := b.ledger.Attempts(b.t.Context(), id, 0, 1000)
+	attempts, err := b.ledger.Attempts(b.t.Context(), id.WorkflowID(), 0, 1000)
 	require.NoError(b.t, err)
 	before := map[string]time.Duration{}
 	for _, a := range attempts {

@@ -87,7 +87,7 @@ func TestCancelledAttemptIsJournalled(t *testing.T) {
 
 	b.moved(id, 1)
 	require.Equal(t, domain.StatePaying, b.payment(id).State)
-	attempts, err := b.ledger.Attempts(t.Context(), id, 0, 9)
+	attempts, err := b.ledger.Attempts(t.Context(), id.WorkflowID(), 0, 9)
 	require.NoError(t, err)
 	last := attempts[len(attempts)-1]
 	require.True(t, last.Reported)
@@ -200,7 +200,7 @@ func TestFirstPayIsUsedOnce(t *testing.T) {
 			require.NoError(b.t, err)
 		}, 3, 2},
 		"another execution paid and died": {func(b *bank, id domain.AgentTransactionID, process *activities.Processing) {
-			begun, err := b.ledger.BeginPay(b.t.Context(), storage.Call{PaymentID: id, Name: "pay", Step: 2, At: time.Now()})
+			begun, err := b.ledger.BeginPay(b.t.Context(), storage.Call{Process: id.WorkflowID(), Name: "pay", Step: 2, At: time.Now()})
 			require.NoError(b.t, err)
 			require.True(b.t, begun.OK)
 			_, err = process.Centre.Pay(b.t.Context(), b.payment(id).PayBody)
@@ -230,7 +230,7 @@ func TestFirstPayIsUsedOnce(t *testing.T) {
 			require.Equal(t, domain.ReasonLateRefusal, got.Verdict.OperatorReason)
 			require.Equal(t, domain.StateSucceeded, b.execution(id).finish().State)
 			b.moved(id, 1)
-			attempts, err := b.ledger.Attempts(t.Context(), id, 0, 9)
+			attempts, err := b.ledger.Attempts(t.Context(), id.WorkflowID(), 0, 9)
 			require.NoError(t, err)
 			for _, a := range attempts {
 				require.Equal(t, a.Attempt != c.lost, a.Reported, "attempt %d", a.Attempt)

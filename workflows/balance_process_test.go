@@ -195,7 +195,7 @@ func TestEveryPageIsTold(t *testing.T) {
 	for i := range many {
 		id := w.accepted(func(p *storage.Payment) { p.IdempotencyKey = fmt.Sprint(i) })
 		_, _, err := w.ledger.RecordCheck(t.Context(), storage.CheckRecord{
-			Call:    storage.Call{PaymentID: id, Name: "check", Step: 1, Attempt: 1, At: time.Now()},
+			Call:    storage.Call{Process: id.WorkflowID(), Name: "check", Step: 1, Attempt: 1, At: time.Now()},
 			Outcome: storage.Outcome{Kind: storage.Answered, Code: &lacks}, After: storage.After{State: domain.StateChecking},
 		})
 		require.NoError(t, err)

@@ -156,7 +156,7 @@ func (e *execution) finish() storage.Payment {
 // a call may be begun and never made, but none is made without a row.
 func (b *bank) everyCallJournalled(id domain.AgentTransactionID) {
 	b.t.Helper()
-	attempts, err := b.ledger.Attempts(b.t.Context(), id, 0, 1000)
+	attempts, err := b.ledger.Attempts(b.t.Context(), id.WorkflowID(), 0, 1000)
 	require.NoError(b.t, err)
 	journalled := map[string]int{}
 	for _, a := range attempts {
@@ -283,7 +283,7 @@ func (b *bank) attemptsOfALostRun(id domain.AgentTransactionID, attempts int) {
 func (b *bank) orderOfALostRun(id domain.AgentTransactionID, who string, action domain.Action, f storage.Following) {
 	b.t.Helper()
 	order, err := b.ledger.PlaceAction(b.t.Context(), storage.Action{
-		PaymentID: id, Action: action, Outcome: f.Outcome, Caller: who, IdempotencyKey: "of a lost run", RequestSHA256: "-",
+		Process: id.WorkflowID(), Action: action, Outcome: f.Outcome, Caller: who, IdempotencyKey: "of a lost run", RequestSHA256: "-",
 		Reason: "the client calls", RequestedAt: storage.At(time.Now()),
 	})
 	require.NoError(b.t, err)

@@ -38,7 +38,7 @@ func TestFirstPayAfterARetriedCheck(t *testing.T) {
 	require.Equal(t, domain.Refused, got.Verdict.Means)
 	require.Equal(t, domain.StateRefused, b.payment(id).State)
 	b.moved(id, 0)
-	attempts, err := b.ledger.Attempts(t.Context(), id, 0, 9)
+	attempts, err := b.ledger.Attempts(t.Context(), id.WorkflowID(), 0, 9)
 	require.NoError(t, err)
 	require.Len(t, attempts, 2)
 	require.True(t, attempts[1].Reported)
@@ -72,7 +72,7 @@ func TestRetriedCheckCountsWhatWasMade(t *testing.T) {
 	require.Equal(t, domain.StateRefused, p.State)
 	require.Equal(t, 4, p.Attempts)
 	b.moved(p.ID, 0)
-	attempts, err := b.ledger.Attempts(t.Context(), p.ID, 0, 9)
+	attempts, err := b.ledger.Attempts(t.Context(), p.ID.WorkflowID(), 0, 9)
 	require.NoError(t, err)
 	require.Len(t, attempts, 4)
 	for _, a := range attempts {

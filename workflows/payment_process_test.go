@@ -164,7 +164,7 @@ func TestIntervalsGrowAndBytesStay(t *testing.T) {
 			before = interval
 		}
 	}
-	attempts, err := b.ledger.Attempts(t.Context(), p.ID, 0, 100)
+	attempts, err := b.ledger.Attempts(t.Context(), p.ID.WorkflowID(), 0, 100)
 	require.NoError(t, err)
 	require.Len(t, attempts, 12)
 	for i, a := range attempts {
@@ -259,7 +259,7 @@ func TestTakeOverAfterLostRecord(t *testing.T) {
 				require.Len(t, b.requests(id, "check"), 1, "only the dead worker's")
 				require.Equal(t, 2, limited, "no pay of a run that takes over is a first one")
 				b.sameBytes(id, "pay")
-				attempts, err := b.ledger.Attempts(t.Context(), id, 0, 100)
+				attempts, err := b.ledger.Attempts(t.Context(), id.WorkflowID(), 0, 100)
 				require.NoError(t, err)
 				require.False(t, attempts[1].Reported, "the dead worker's pay")
 				require.Equal(t, domain.CauseRecovery, attempts[2].Cause)
@@ -280,7 +280,7 @@ func TestTakeOverGoesOnUpTheLadder(t *testing.T) {
 	p := b.execution(id).finish()
 	require.Equal(t, domain.StateSucceeded, p.State)
 	b.moved(id, 1)
-	attempts, err := b.ledger.Attempts(t.Context(), id, 0, 100)
+	attempts, err := b.ledger.Attempts(t.Context(), id.WorkflowID(), 0, 100)
 	require.NoError(t, err)
 	waited := time.Duration(0)
 	for _, a := range attempts {

@@ -36,13 +36,13 @@ func RefusedAction(err error) (r Refused, ok bool) {
 	return r, application.Details(&r) == nil
 }
 
-// Act sends a person's order to a payment's workflow and waits for what it did.
+// Act sends a person's order to a process's workflow and waits for what it did.
 // The same updateID again waits for the same answer. The error is Temporal's, or
 // one that RefusedAction reads.
-func Act(ctx context.Context, c client.Client, id domain.AgentTransactionID, action domain.Action, updateID string, in ActionInput) (ActionResult, error) {
+func Act(ctx context.Context, c client.Client, process string, action domain.Action, updateID string, in ActionInput) (ActionResult, error) {
 	var result ActionResult
 	err := update(ctx, c, client.UpdateWorkflowOptions{
-		WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: string(action), Args: []any{in},
+		WorkflowID: process, UpdateID: updateID, UpdateName: string(action), Args: []any{in},
 	}, &result)
 	return result, err
 }

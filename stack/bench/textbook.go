@@ -105,6 +105,6 @@ func (s *textbookSteps) RecordPaid(ctx context.Context, id domain.AgentTransacti
 }
 
 func (s *textbookSteps) call(ctx context.Context, id domain.AgentTransactionID, name string, step int, body []byte) storage.Call {
-	return storage.Call{PaymentID: id, Name: name, Step: step, Attempt: step, Cause: domain.CauseScheduled,
+	return storage.Call{Process: id.WorkflowID(), Name: name, Step: step, Attempt: step, Cause: domain.CauseScheduled,
 		Execution: activity.GetInfo(ctx).WorkflowExecution.RunID, At: time.Now(), Body: body}
 }
