@@ -61,10 +61,12 @@ func TestWorkerKilledBetweenEffectAndRecord(t *testing.T) {
 }
 
 // A worker frozen in the middle of a pay, past every time-out, wakes after
-// another has ended the payment: it changes nothing.
+// another has ended the payment: it changes nothing. The ledger is on PostgreSQL:
+// frozen in a write of its housekeeping, the worker would keep SQLite's one lock from
+// everybody for as long as the test waits.
 func TestFrozenWorkerChangesNothing(t *testing.T) {
 	t.Parallel()
-	i := startInfra(t)
+	i := startInfraWith(t, map[string]string{"DATABASE_URL": postgrestest.ForTest(t)})
 	user := i.caller()
 	frozen := i.worker()
 	script(t, i.centre, "pay", centre.Answer{Fault: centre.Delay, DelayMs: 1000, Code: 1})
