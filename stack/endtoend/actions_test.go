@@ -11,14 +11,17 @@ import (
 
 	"tolem/activities"
 	centre "tolem/simulators/processing"
+	"tolem/storage/privatepostgres/postgrestest"
 	"tolem/workflows"
 )
 
 // What operators order, and a balance that rises, is done at once and once. The
-// ladder's first wait is an hour here: every later attempt is somebody's.
+// ladder's first wait is an hour here: every later attempt is somebody's. So the
+// ledger is on PostgreSQL: an attempt that SQLite's lock kept waiting for too long
+// would be made again in an hour.
 func TestActions(t *testing.T) {
 	t.Parallel()
-	i := startInfraWith(t, map[string]string{"RETRY_INITIAL": "1h", "PARTNER_TIMEOUT": "30s"})
+	i := startInfraWith(t, map[string]string{"RETRY_INITIAL": "1h", "PARTNER_TIMEOUT": "30s", "DATABASE_URL": postgrestest.ForTest(t)})
 	i.worker()
 	for _, part := range []struct {
 		name string
