@@ -10,4 +10,5 @@ const (
 	CauseRecovery  Cause = "recovery"  // an execution died; its attempt may or may not have happened
 	CauseOperator  Cause = "operator"  // a person asked
 	CauseBalance   Cause = "balance"   // the agent's balance rose
+	CauseNews      Cause = "news"      // the bank called back, or the store decided
 )
