@@ -92,8 +92,8 @@ type Following struct {
 	Until   time.Time
 }
 
-// errEnded rolls back what would stop or release a payment that has ended.
-var errEnded = errors.New("the payment has ended")
+// errEnded rolls back what would stop or release a process that has ended.
+var errEnded = errors.New("the process has ended")
 
 // Follow commits the effect of an order that ends nothing, with its journal row.
 // It takes effect once: an order that has an effect changes nothing any more, so

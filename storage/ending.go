@@ -76,18 +76,31 @@ func (e Ending) journal(tx *gorm.DB) error {
 // has ended is left alone. It may run twice: the flag stays, the journal says so
 // twice.
 func (l *Ledger) Flag(ctx context.Context, id domain.AgentTransactionID, reason domain.OperatorReason, execution string) error {
+	return l.flag(ctx, flagging{process: id.WorkflowID(), reason: reason, execution: execution, open: func(tx *gorm.DB) *gorm.DB {
+		return tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalStates())
+	}})
+}
+
+// flagging asks a person to look at a process.
+type flagging struct {
+	process   string
+	reason    domain.OperatorReason
+	execution string
+	open      func(tx *gorm.DB) *gorm.DB // the process's row, while it is open
+}
+
+func (l *Ledger) flag(ctx context.Context, f flagging) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		raised := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalStates()).
-			Updates(map[string]any{"needs_operator": true, "operator_reason": reason, "updated_at": At(time.Now())})
+		raised := f.open(tx).Updates(map[string]any{"needs_operator": true, "operator_reason": f.reason, "updated_at": At(time.Now())})
 		if raised.Error != nil || raised.RowsAffected == 0 {
 			return raised.Error
 		}
-		row := eventRow(id.WorkflowID(), "needs_operator", execution, 0)
-		row.ResultMessage = string(reason)
+		row := eventRow(f.process, "needs_operator", f.execution, 0)
+		row.ResultMessage = string(f.reason)
 		return tx.Create(row).Error
 	})
 	if err != nil {
-		return fmt.Errorf("flag payment %s: %w", id, err)
+		return fmt.Errorf("flag %s: %w", f.process, err)
 	}
 	return nil
 }

@@ -151,10 +151,10 @@ func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, creat
 // AcceptedBefore is the payment that p's caller and key already made: ErrNotFound
 // when there is none, ErrKeyReused when it came from another request.
 func (l *Ledger) AcceptedBefore(ctx context.Context, p Payment) (Payment, error) {
-	before, err := onePayment(l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey))
+	before, err := one[Payment](l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey), "payment of this key")
 	switch {
 	case err != nil:
-		return Payment{}, fmt.Errorf("payment of this key: %w", err)
+		return Payment{}, err
 	case before.RequestSHA256 != p.RequestSHA256:
 		return Payment{}, ErrKeyReused
 	}
@@ -167,21 +167,17 @@ func (l *Ledger) Payment(ctx context.Context, id domain.AgentTransactionID) (Pay
 }
 
 func readPayment(tx *gorm.DB, id domain.AgentTransactionID) (Payment, error) {
-	p, err := onePayment(tx.Where("id = ?", id))
-	if err != nil {
-		return Payment{}, fmt.Errorf("payment %s: %w", id, err)
-	}
-	return p, nil
+	return one[Payment](tx.Where("id = ?", id), "payment "+id.String())
 }
 
-// onePayment reads the one payment that a query finds; ErrNotFound without one.
-func onePayment(query *gorm.DB) (Payment, error) {
-	var found []Payment
+// one reads the one row that a query finds; ErrNotFound without one.
+func one[Row any](query *gorm.DB, what string) (row Row, err error) {
+	var found []Row
 	if err := query.Limit(1).Find(&found).Error; err != nil {
-		return Payment{}, err
+		return row, fmt.Errorf("%s: %w", what, err)
 	}
 	if len(found) == 0 {
-		return Payment{}, ErrNotFound
+		return row, fmt.Errorf("%s: %w", what, ErrNotFound)
 	}
 	return found[0], nil
 }
