@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,27 +52,39 @@ func checkStoreID(s string) error {
 // String is the number as the store wrote it.
 func (id StoreOrderID) String() string { return string(id) }
 
-const orderPrefix = "order/"
-
-// WorkflowID is the order's name in Temporal, logs and spans:
-// order/<store_order_id>.
-func (id StoreOrderID) WorkflowID() string { return orderPrefix + string(id) }
+// WorkflowID is the order's name in Temporal, logs and spans: order/<store_order_id>,
+// written as segment says.
+func (id StoreOrderID) WorkflowID() string { return "order/" + segment(string(id)) }
 
 // MoveWorkflowID is that of the short process that takes a settled order forward.
-func (id StoreOrderID) MoveWorkflowID() string { return "order-move/" + string(id) }
+func (id StoreOrderID) MoveWorkflowID() string { return "order-move/" + segment(string(id)) }
 
-// ReturnWorkflowID is that of one return: return/<order>/<store_return_id>. A
-// slash in either is written %2F, so that two returns never share a name.
+// ReturnWorkflowID is that of one return: return/<order>/<store_return_id>.
 func (id StoreOrderID) ReturnWorkflowID(number StoreReturnID) string {
-	escape := strings.NewReplacer("%", "%25", "/", "%2F")
-	return "return/" + escape.Replace(string(id)) + "/" + escape.Replace(string(number))
+	return "return/" + segment(string(id)) + "/" + segment(string(number))
 }
 
-// OrderOf is the order of a process that WorkflowID names. Errors wrap ErrStoreID.
-func OrderOf(process string) (StoreOrderID, error) {
-	number, ok := strings.CutPrefix(process, orderPrefix)
-	if !ok {
-		return "", fmt.Errorf("%w: %q is no order's process", ErrStoreID, process)
+// maxSegment keeps a return's name within the 255 characters that Temporal's
+// databases have for it.
+const maxSegment = 100
+
+// segment writes a store's number as part of a workflow's name, which travels in
+// headers that take printable ASCII alone: other bytes, "%" and "/" become %XX. What
+// grows longer than maxSegment is named by its digest. Two numbers never share a
+// segment.
+func segment(number string) string {
+	const digits = "0123456789ABCDEF"
+	var name []byte
+	for _, c := range []byte(number) {
+		if c < ' ' || c > '~' || c == '%' || c == '/' {
+			name = append(name, '%', digits[c>>4], digits[c&15])
+		} else {
+			name = append(name, c)
+		}
 	}
-	return ParseStoreOrderID(number)
+	if len(name) > maxSegment {
+		digest := sha256.Sum256([]byte(number))
+		return "%sha256-" + hex.EncodeToString(digest[:])
+	}
+	return string(name)
 }

@@ -13,9 +13,6 @@ func TestStoreOrderID(t *testing.T) {
 		if err != nil || string(id) != good {
 			t.Errorf("%q: %v", good, err)
 		}
-		if back, err := OrderOf(id.WorkflowID()); err != nil || back != id {
-			t.Errorf("%q: back %q, %v", good, back, err)
-		}
 	}
 	for _, bad := range []string{"", " 1", "1 ", "\t", "a\nb", "a\x00", "\xff", "a\u200bb", "\ufffd", strings.Repeat("я", 65)} {
 		if _, err := ParseStoreOrderID(bad); !errors.Is(err, ErrStoreID) {
@@ -25,26 +22,37 @@ func TestStoreOrderID(t *testing.T) {
 			t.Errorf("return %q: %v", bad, err)
 		}
 	}
-	for _, other := range []string{"payment/1", "order", "order/", "ORDER/1"} {
-		if _, err := OrderOf(other); !errors.Is(err, ErrStoreID) {
-			t.Errorf("%q is no order's process: %v", other, err)
-		}
-	}
 }
 
-// Two returns never share a name, whatever slashes their numbers have.
-func TestReturnWorkflowIDsDiffer(t *testing.T) {
+// Two processes never share a name, whatever slashes their numbers have, and every name
+// fits into a header and into Temporal's tables.
+func TestWorkflowIDs(t *testing.T) {
 	names := map[string]string{}
-	for _, order := range []StoreOrderID{"a", "a/b", "a%2Fb", "a/b/c"} {
-		for _, number := range []StoreReturnID{"c", "b/c", "/c", "%2Fc"} {
-			name := order.ReturnWorkflowID(number)
+	numbers := []string{"a", "a/b", "a%2Fb", "a/b/c", "c", "/c", "%2Fc", "чек 1", strings.Repeat("я", 64), strings.Repeat("я", 63) + "ю", strings.Repeat("界", 64), strings.Repeat("~", 64)}
+	for _, order := range numbers {
+		id := StoreOrderID(order)
+		made := map[string]string{id.WorkflowID(): order, id.MoveWorkflowID(): "move " + order}
+		for _, number := range numbers {
+			made[id.ReturnWorkflowID(StoreReturnID(number))] = order + " and " + number
+		}
+		for name, of := range made {
 			if before, taken := names[name]; taken {
-				t.Errorf("%s and %s/%s are both %s", before, order, number, name)
+				t.Errorf("%s and %s are both %s", before, of, name)
 			}
-			names[name] = string(order) + " and " + string(number)
+			names[name] = of
+			if len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%s: no header takes %q", of, name)
+			}
 		}
 	}
-	if got := StoreOrderID("чек 1").ReturnWorkflowID("в-1"); got != "return/чек 1/в-1" {
-		t.Error(got)
+	for of, want := range map[string]string{
+		StoreOrderID("ORDER-0023 b").WorkflowID():                                    "order/ORDER-0023 b",
+		StoreOrderID("17/1").MoveWorkflowID():                                        "order-move/17%2F1",
+		StoreOrderID("чек 1").ReturnWorkflowID("в-1"):                                "return/%D1%87%D0%B5%D0%BA 1/%D0%B2-1",
+		StoreOrderID(strings.Repeat("я", 64)).WorkflowID()[:len("order/%sha256-12")]: "order/%sha256-bb",
+	} {
+		if of != want {
+			t.Errorf("%s, want %s", of, want)
+		}
 	}
 }
