@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -45,7 +44,7 @@ func client(t *testing.T, o Options) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.transport.CloseIdleConnections)
+	t.Cleanup(c.calls.CloseIdle)
 	return c
 }
 
@@ -218,21 +217,6 @@ func TestRefusedAndTLS(t *testing.T) {
 	}
 }
 
-// The causes that no server on this machine can bring about.
-func TestClassify(t *testing.T) {
-	for reason, err := range map[string]error{
-		ReasonDNS:       &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "centre", IsNotFound: true}},
-		ReasonTimeout:   &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT},
-		ReasonTransport: &net.OpError{Op: "dial", Err: syscall.ENETUNREACH},
-		ReasonReset:     errors.New("http: server closed idle connection"),
-		ReasonTLS:       &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")},
-	} {
-		if got, cause := classify(err); got != reason || cause == nil {
-			t.Errorf("%v: %s, %v; want %s", err, got, cause, reason)
-		}
-	}
-}
-
 // The request on the wire: POST, the path, JSON both ways, the token, the bytes
 // as they were passed, and none of the headers that allow repeating.
 func TestRequestOnTheWire(t *testing.T) {
@@ -302,7 +286,7 @@ func TestDyingKeepAliveConnectionSendsOnce(t *testing.T) {
 	if requests.Load() != 2 || connections.Load() != 1 {
 		t.Errorf("two pays sent %d requests over %d connections", requests.Load(), connections.Load())
 	}
-	c.transport.CloseIdleConnections()
+	c.calls.CloseIdle()
 	_ = listener.Close()
 	serving.Wait()
 }

@@ -1,72 +1,35 @@
 package processing
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
-// The reasons of a Failure, stable words for logs, metrics and tests.
+// The reasons of a Failure, stable words for logs, metrics and tests: those of every
+// call, and those of this protocol's bodies.
 const (
-	ReasonCancelled  = "cancelled"   // the caller's context was cancelled
-	ReasonTimeout    = "timeout"     // the call's own time-out or the caller's deadline
-	ReasonRefused    = "refused"     // nobody listens, as far as we can tell
-	ReasonReset      = "reset"       // the connection was cut
-	ReasonDNS        = "dns"         // the host has no address
-	ReasonTLS        = "tls"         // handshake or certificate
-	ReasonTransport  = "transport"   // anything else below JSON, such as broken HTTP
-	ReasonStatus     = "status"      // an HTTP status that brings no code
-	ReasonRedirect   = "redirect"    // 3xx; none is followed
-	ReasonTruncated  = "truncated"   // the answer ended too early
-	ReasonTooLarge   = "too_large"   // the body is over its limit
-	ReasonNotJSON    = "not_json"    // the body is not exactly one JSON object
+	ReasonCancelled  = call.ReasonCancelled
+	ReasonTimeout    = call.ReasonTimeout
+	ReasonRefused    = call.ReasonRefused
+	ReasonReset      = call.ReasonReset
+	ReasonDNS        = call.ReasonDNS
+	ReasonTLS        = call.ReasonTLS
+	ReasonTransport  = call.ReasonTransport
+	ReasonStatus     = call.ReasonStatus
+	ReasonRedirect   = call.ReasonRedirect
+	ReasonTruncated  = call.ReasonTruncated
+	ReasonTooLarge   = call.ReasonTooLarge
+	ReasonNotJSON    = call.ReasonNotJSON
+	ReasonNoBody     = call.ReasonNoBody
 	ReasonNoResult   = "no_result"   // no integer result, or two
 	ReasonBadID      = "bad_id"      // transactionId or agentTransactionId is no id
 	ReasonBadDetails = "bad_details" // a code came, but what belongs to it is unreadable
-	ReasonNoBody     = "no_body"     // the caller passed no bytes; nothing was sent
 )
 
 // Failure is a call that brought no code. It says nothing about the money.
-//
-// Neither its text nor any error it wraps carries a body, a token, a query or
-// personal data.
-type Failure struct {
-	Operation string      // the last part of the path: check, pay, …
-	Host      string      // host and port of the centre
-	Kind      domain.Kind // Unavailable only when nothing can have been sent, else Unknown
-	Status    int         // HTTP status, 0 when none came
-	Reason    string      // one of the Reason constants
-	Err       error       // the cause, if it is safe to show
-}
-
-// Error names operation, host, reason and status, and nothing else.
-func (f *Failure) Error() string {
-	text := "processing: " + f.Operation + " at " + f.Host + ": " + f.Reason
-	if f.Status != 0 {
-		text += " (HTTP " + strconv.Itoa(f.Status) + ")"
-	}
-	return text
-}
-
-// Unwrap is the cause.
-func (f *Failure) Unwrap() error { return f.Err }
-
-// Rejected says that the centre's web server turned us away: 401, 403, 404 or
-// another 4xx but 408 and 429, which only ask for patience. Repeating alone will
-// not help; a person has to mend token, address or agreement.
-func (f *Failure) Rejected() bool {
-	return f.Status >= 400 && f.Status < 500 &&
-		f.Status != http.StatusRequestTimeout && f.Status != http.StatusTooManyRequests
-}
+type Failure = call.Failure
 
 // Refusal is a result other than 0 to a read-only call. Message is the centre's
 // own text; it may name a phone number and is not part of Error.
@@ -85,62 +48,3 @@ func (r *Refusal) Error() string {
 type unreadable string
 
 func (u unreadable) Error() string { return string(u) }
-
-// errTransport stands in for causes that may quote what came over the wire.
-var errTransport = errors.New("http transport failed")
-
-// classify names what went wrong below JSON and keeps a cause that is safe to
-// show: errors that quote bytes of the answer ("malformed HTTP response …") are
-// replaced.
-func classify(err error) (reason string, cause error) {
-	var operation *net.OpError
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return ReasonCancelled, context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return ReasonTimeout, context.DeadlineExceeded
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return ReasonTimeout, errTimeout
-	case errors.As(err, &dns):
-		return ReasonDNS, dns
-	case isTLS(err):
-		return ReasonTLS, errHandshake
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return ReasonRefused, syscall.ECONNREFUSED
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return ReasonReset, syscall.ECONNRESET
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return ReasonTruncated, io.ErrUnexpectedEOF
-	case errors.Is(err, io.EOF), isClosedIdle(err):
-		return ReasonReset, io.EOF
-	case errors.As(err, &operation):
-		return ReasonTransport, operation // addresses and a system error, no content
-	default:
-		return ReasonTransport, errTransport
-	}
-}
-
-var (
-	errTimeout   = errors.New("timed out")
-	errHandshake = errors.New("TLS handshake failed")
-)
-
-// isTLS recognises handshake failures. An alert is a private type of crypto/tls
-// inside a *net.OpError, and some are plain strings, hence the prefix.
-func isTLS(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var operation *net.OpError
-	return errors.As(err, &certificate) || errors.As(err, &record) ||
-		errors.Is(err, http.ErrSchemeMismatch) ||
-		(errors.As(err, &operation) && (operation.Op == "remote error" || operation.Op == "local error")) ||
-		strings.HasPrefix(err.Error(), "tls: ")
-}
-
-// isClosedIdle recognises a kept-alive connection that the centre closed while
-// we were about to use it; net/http keeps the error to itself.
-func isClosedIdle(err error) bool {
-	return strings.HasSuffix(err.Error(), "server closed idle connection")
-}

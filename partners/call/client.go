@@ -1,0 +1,249 @@
+package call
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"tolem/domain"
+)
+
+const (
+	// defaultTimeout bounds a whole call: dial, request, answer.
+	defaultTimeout = 30 * time.Second
+
+	// dialTimeout and handshakeTimeout leave the larger part of a call to the
+	// partner's own work.
+	dialTimeout      = 5 * time.Second
+	handshakeTimeout = 5 * time.Second
+
+	// idleTimeout is below what web servers usually grant (60 s or more), so
+	// that it is we who close, and few calls meet a dying connection.
+	idleTimeout = 30 * time.Second
+
+	// maxIdlePerHost is about how many processes one worker has in flight.
+	maxIdlePerHost = 64
+
+	// maxHeader bounds the answer's header.
+	maxHeader = 64 << 10
+)
+
+// Options say how to reach a partner.
+type Options struct {
+	Partner string        // the protocol's name, for errors
+	URL     string        // what every path is added to, http or https
+	Timeout time.Duration // of a whole call; 0 = 30 s
+	TLS     *tls.Config   // nil = the system's roots, TLS 1.2 or newer
+}
+
+// Client makes calls to one partner. It is safe for concurrent use.
+type Client struct {
+	partner   string
+	base      string // without a slash at its end
+	host      string
+	timeout   time.Duration
+	transport *http.Transport
+}
+
+// New checks the options; it calls nobody. Errors name the field, not its value, which
+// may hold a secret.
+func New(o Options) (*Client, error) {
+	u, err := parseURL(o.Partner, o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout < 0 {
+		return nil, errors.New(o.Partner + ": Timeout is negative")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	return &Client{
+		partner: o.Partner, base: strings.TrimRight(u.String(), "/"), host: u.Host, timeout: o.Timeout, transport: newTransport(o),
+	}, nil
+}
+
+// parseURL accepts http://host[:port][/path] and the same with https.
+func parseURL(partner, text string) (*url.URL, error) {
+	bad := func(rule string) error { return errors.New(partner + ": URL " + rule) }
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, bad("is not an address such as https://host:port")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, bad("must begin with http:// or https://")
+	case u.Hostname() == "":
+		return nil, bad("names no host")
+	case u.User != nil:
+		return nil, bad("must not carry a user or password")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
+		return nil, bad("must not have a query or fragment")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, bad("has a port outside 1 to 65535")
+		}
+	}
+	return u, nil
+}
+
+// newTransport spells out what net/http would otherwise choose.
+//
+// HTTP/1.1 only. Under HTTP/2 the library decides by itself what to send again
+// (a refused stream, a GOAWAY, a PROTOCOL_ERROR from the peer), bodyless calls
+// even unasked, and one dying connection would leave every call on it of
+// unknown outcome. Under HTTP/1.1 a request with a body, without GetBody and
+// without Idempotency-Key is never sent twice (net/http, shouldRetryRequest); a
+// bodyless read is repeated only when not one byte of it was written.
+func newTransport(o Options) *http.Transport {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.TLS != nil {
+		config = o.TLS.Clone()
+	}
+	config.NextProtos = []string{"http/1.1"}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  nil, // money takes no route that a stray variable names
+		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		ResponseHeaderTimeout:  o.Timeout, // the call's own time-out ends it first
+		ExpectContinueTimeout:  0,         // we never send Expect
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConns:           0, // no limit but the next one: there is one host
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		MaxConnsPerHost:        0, // the worker's limits bound the calls in flight
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true, // so that limits count what we read
+		Protocols:              protocols,
+	}
+}
+
+// Request is one POST.
+type Request struct {
+	Operation string            // for errors
+	Path      string            // added to the partner's URL, with its slash
+	Body      []byte            // sent as it is; none makes a call without a body
+	Header    map[string]string // beside Content-Type: application/json
+	Limit     int64             // of the answer's body, in bytes
+	// RefusalLimit is how much is read of the body of a 4xx answer, which is then no
+	// Failure; 0 reads none: then every status but 2xx is one.
+	RefusalLimit int64
+	TraceHeader  string // of the answer, that names the call at the partner; "" when there is none
+}
+
+// Answer is what came back: 2xx, or 4xx where the request asked for that.
+type Answer struct {
+	Status  int
+	Header  http.Header
+	Body    []byte
+	TraceID string
+}
+
+// Post makes one call. Every outcome but an Answer is a *Failure.
+func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
+	if err := ctx.Err(); err != nil { // certainly nothing sent: the only place that may say so
+		reason, cause := Classify(err)
+		f := c.Failure(r.Operation, Answer{}, reason, cause)
+		f.Kind = domain.Unavailable
+		return Answer{}, f
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	request, err := c.request(ctx, r)
+	if err != nil {
+		return Answer{}, c.broken(ctx, r, Answer{}, err)
+	}
+	// The transport alone: http.Client would add redirects, cookies and
+	// *url.Error, which prints addresses with their queries.
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return Answer{}, c.broken(ctx, r, Answer{}, err)
+	}
+	defer func() { _ = response.Body.Close() }() // what was read is judged below; closing adds nothing
+	answer := Answer{Status: response.StatusCode, Header: response.Header}
+	if r.TraceHeader != "" {
+		answer.TraceID = trace(response.Header.Get(r.TraceHeader))
+	}
+	limit := r.Limit
+	switch status := response.StatusCode; {
+	case status >= 300 && status < 400:
+		return answer, c.Failure(r.Operation, answer, ReasonRedirect, nil)
+	case Rejects(status) && r.RefusalLimit > 0:
+		limit = r.RefusalLimit
+	case status < 200 || status > 299:
+		return answer, c.Failure(r.Operation, answer, ReasonStatus, nil)
+	}
+	answer.Body, err = io.ReadAll(io.LimitReader(response.Body, limit+1))
+	switch {
+	case err != nil:
+		return answer, c.broken(ctx, r, answer, err)
+	case int64(len(answer.Body)) > limit:
+		return answer, c.Failure(r.Operation, answer, ReasonTooLarge, nil)
+	}
+	return answer, nil
+}
+
+// maxTrace bounds what is kept of a partner's trace id, in bytes.
+const maxTrace = 128
+
+// trace keeps what can stand in a log line.
+func trace(id string) string {
+	if len(id) > maxTrace || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return id
+}
+
+// request builds one POST that net/http cannot send twice: GetBody stays nil and
+// there is no Idempotency-Key.
+func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+r.Path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.GetBody = nil
+	if len(r.Body) > 0 {
+		request.Body = io.NopCloser(bytes.NewReader(r.Body))
+		request.ContentLength = int64(len(r.Body))
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json")
+	for name, value := range r.Header {
+		request.Header.Set(name, value)
+	}
+	return request, nil
+}
+
+// Failure is a call of unknown outcome.
+func (c *Client) Failure(operation string, a Answer, reason string, cause error) *Failure {
+	return &Failure{Partner: c.partner, Operation: operation, Host: c.host, Kind: domain.Unknown,
+		Status: a.Status, Reason: reason, TraceID: a.TraceID, Err: cause}
+}
+
+// broken is a call that failed below its body. Where the context is over, that is the
+// reason, whatever the transport made of it.
+func (c *Client) broken(ctx context.Context, r Request, a Answer, err error) *Failure {
+	if over := ctx.Err(); over != nil {
+		err = over
+	}
+	reason, cause := Classify(err)
+	return c.Failure(r.Operation, a, reason, cause)
+}
+
+// CloseIdle ends the connections that are kept for the next call.
+func (c *Client) CloseIdle() { c.transport.CloseIdleConnections() }
+
+// HeaderValue says whether a text can be the value of an HTTP header.
+func HeaderValue(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
