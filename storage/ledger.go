@@ -110,7 +110,8 @@ func openSQLite(path string) (*sql.DB, error) {
 		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(ON)"},
 		"_txlock": {"immediate"}, // a read that turns into a write would fail with "locked" at once
 	}
-	pool, err := sql.Open("sqlite", "file:"+path+"?"+pragmas.Encode())
+	escaped := (&url.URL{Path: path}).EscapedPath() // a # or % in it would otherwise name another file
+	pool, err := sql.Open("sqlite", "file:"+escaped+"?"+pragmas.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger file: %w", err)
 	}

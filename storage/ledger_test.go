@@ -52,6 +52,15 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// The file is the one that the address names, whatever characters its path has.
+func TestOpenOddPaths(t *testing.T) {
+	for _, name := range []string{"a#1.db", "a%20b.db", "кассовая книга.db", "a?b.db", "a&b=c.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		accept(t, open(t, "sqlite://"+path), request("k"))
+		require.FileExists(t, path)
+	}
+}
+
 func TestAcceptKeepsEveryField(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
 		want := accept(t, l, request("k"))
