@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"tolem/simulators/parts"
 )
 
 // Options of a Centre. The zero value is a centre in memory, open to everybody.
@@ -29,9 +31,9 @@ type Centre struct {
 
 	mu      sync.Mutex
 	books   books
-	journal *journal
+	journal *parts.Journal[record]
 	down    bool
-	gates   map[passage]*gate // the closed ones
+	gates   *parts.Gates
 }
 
 // New opens the books of Options.Dir, or empty ones with a balance of
@@ -39,14 +41,15 @@ type Centre struct {
 // other than a torn last one is damaged. Close it when its server has stopped
 // accepting.
 func New(o Options) (*Centre, error) {
-	c := &Centre{token: o.Token, now: o.Now, log: o.Log, closed: make(chan struct{}), books: newBooks(), gates: map[passage]*gate{}}
+	c := &Centre{token: o.Token, now: o.Now, log: o.Log, closed: make(chan struct{}), books: newBooks()}
+	c.gates = parts.NewGates(&c.mu, c.closed)
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	journal, err := openJournal(o.Dir, c.books.apply)
+	journal, err := parts.OpenJournal(o.Dir, "processing.jsonl", c.books.apply)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +75,14 @@ func (c *Centre) Close() error {
 		return nil
 	default:
 		close(c.closed)
-		return c.journal.close()
+		return c.journal.Close()
 	}
 }
 
 // commit writes a record and then applies it; the caller holds the lock.
 func (c *Centre) commit(r record) error {
-	if err := c.journal.write(r); err != nil {
-		if !errors.Is(err, errClosed) {
+	if err := c.journal.Write(r); err != nil {
+		if !errors.Is(err, parts.ErrClosed) {
 			c.log.Error("books cannot be written", "error", err)
 		}
 		return err

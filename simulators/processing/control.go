@@ -3,14 +3,12 @@ package processing
 import (
 	"bytes"
 	_ "embed" // the index page
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"tolem/simulators/parts"
 )
 
 //go:embed index.txt
@@ -23,9 +21,9 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control/", showIndex)
 	e.POST("/control/scripts", c.postScript)
 	e.GET("/control/scripts", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"scripts": c.unfinished()}) })
-	e.DELETE("/control/scripts", func(ec echo.Context) error { return done(ec, c.ClearScripts()) })
+	e.DELETE("/control/scripts", func(ec echo.Context) error { return parts.Done(ec, c.ClearScripts()) })
 	e.POST("/control/faults", c.postFaults)
-	e.DELETE("/control/faults", func(ec echo.Context) error { return done(ec, c.ClearStorms()) })
+	e.DELETE("/control/faults", func(ec echo.Context) error { return parts.Done(ec, c.ClearStorms()) })
 	e.GET("/control/requests", c.getRequests)
 	e.GET("/control/payments", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"payments": c.Payments()}) })
 	e.GET("/control/payments/:id", c.getPayment)
@@ -35,59 +33,8 @@ func (c *Centre) controlRoutes(e *echo.Echo) {
 	e.GET("/control/register", c.getRegister)
 	e.GET("/control/catalogue", func(ec echo.Context) error { return ec.JSON(http.StatusOK, c.Catalogue()) })
 	e.PUT("/control/catalogue", c.putCatalogue)
-	e.GET("/control/gate", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"gates": c.closedGates()}) })
+	e.GET("/control/gate", func(ec echo.Context) error { return ec.JSON(http.StatusOK, map[string]any{"gates": c.gates.List()}) })
 	e.PUT("/control/gate", c.putGate)
-}
-
-// writeError answers in JSON what is wrong with which field.
-func (c *Centre) writeError(err error, ec echo.Context) {
-	if ec.Response().Committed {
-		return
-	}
-	status, e := http.StatusInternalServerError, &FieldError{Problem: "the books cannot be written"}
-	var field *FieldError
-	var framework *echo.HTTPError
-	switch {
-	case errors.As(err, &field):
-		status, e = http.StatusBadRequest, field
-	case errors.As(err, &framework):
-		status, e = framework.Code, &FieldError{Problem: http.StatusText(framework.Code) + "; GET /control lists what there is"}
-	}
-	_ = ec.JSON(status, e) // the caller has gone; nobody else wants to know
-}
-
-func done(ec echo.Context, err error) error {
-	if err != nil {
-		return err
-	}
-	return ec.NoContent(http.StatusNoContent)
-}
-
-// read decodes one JSON object of at most 1 MiB and refuses unknown fields.
-func read(ec echo.Context, into any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(ec.Response(), ec.Request().Body, maxBody))
-	if err != nil {
-		return wrong("", "the body is over 1 MiB or broken off")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err = d.Decode(into)
-	var mistyped *json.UnmarshalTypeError
-	var field *FieldError
-	switch {
-	case errors.As(err, &field):
-		return field
-	case errors.As(err, &mistyped):
-		return wrong(mistyped.Field, "is a %s, must be of type %s", mistyped.Value, mistyped.Type)
-	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
-		return wrong(strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`), "is not known")
-	case err != nil:
-		return wrong("", "the body is not a JSON object: %v", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return wrong("", "there is text after the JSON object")
-	}
-	return nil
 }
 
 // looseID is an agentTransactionId as people write it: a number or text.
@@ -111,7 +58,7 @@ func (c *Centre) postScript(ec echo.Context) error {
 		Account            string   `json:"account"`
 		Answers            []Answer `json:"answers"`
 	}
-	if err := read(ec, &in); err != nil {
+	if err := parts.Read(ec, &in); err != nil {
 		return err
 	}
 	number, err := c.addScript(Script{in.Call, int64(in.AgentTransactionID), in.Account, in.Answers})
@@ -123,7 +70,7 @@ func (c *Centre) postScript(ec echo.Context) error {
 
 func (c *Centre) postFaults(ec echo.Context) error {
 	var s Storm
-	if err := read(ec, &s); err != nil {
+	if err := parts.Read(ec, &s); err != nil {
 		return err
 	}
 	if err := c.Storm(s); err != nil {
@@ -162,7 +109,7 @@ func (c *Centre) getPayment(ec echo.Context) error {
 	}
 	p, known := c.Payment(id)
 	if !known {
-		return ec.JSON(http.StatusNotFound, &FieldError{"agentTransactionId", "is not in the books"})
+		return ec.JSON(http.StatusNotFound, &FieldError{Field: "agentTransactionId", Problem: "is not in the books"})
 	}
 	return ec.JSON(http.StatusOK, p)
 }
@@ -184,7 +131,7 @@ func (c *Centre) putBalance(ec echo.Context) error {
 		Overdraft    *string `json:"overdraft"`
 		Notification *string `json:"notification"`
 	}
-	if err := read(ec, &in); err != nil {
+	if err := parts.Read(ec, &in); err != nil {
 		return err
 	}
 	var r record
@@ -220,7 +167,7 @@ func (c *Centre) putDown(ec echo.Context) error {
 	var in struct {
 		Down *bool `json:"down"`
 	}
-	if err := read(ec, &in); err != nil {
+	if err := parts.Read(ec, &in); err != nil {
 		return err
 	}
 	if in.Down == nil {
@@ -244,7 +191,7 @@ func (c *Centre) getRegister(ec echo.Context) error {
 
 func (c *Centre) putCatalogue(ec echo.Context) error {
 	var changes Catalogue
-	if err := read(ec, &changes); err != nil {
+	if err := parts.Read(ec, &changes); err != nil {
 		return err
 	}
 	if err := c.SetCatalogue(changes); err != nil {
@@ -261,7 +208,7 @@ func (c *Centre) putGate(ec echo.Context) error {
 		Mode   Mode   `json:"mode"`
 		Closed *bool  `json:"closed"`
 	}
-	if err := read(ec, &in); err != nil {
+	if err := parts.Read(ec, &in); err != nil {
 		return err
 	}
 	switch {
@@ -278,9 +225,9 @@ func (c *Centre) putGate(ec echo.Context) error {
 	default:
 		for _, mode := range []Mode{ModeAfter, ModeBefore} {
 			if in.Mode == "" || in.Mode == mode {
-				c.open(passage{in.Call, mode})
+				c.gates.Open(passage{Call: in.Call, Mode: mode})
 			}
 		}
 	}
-	return ec.JSON(http.StatusOK, map[string]any{"gates": c.closedGates()})
+	return ec.JSON(http.StatusOK, map[string]any{"gates": c.gates.List()})
 }

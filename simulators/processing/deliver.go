@@ -3,14 +3,13 @@ package processing
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tolem/simulators/parts"
 )
 
 const jsonType = "application/json"
@@ -19,21 +18,21 @@ const jsonType = "application/json"
 func (c *Centre) deliver(ec echo.Context, t turn) error {
 	ctx := ec.Request().Context()
 	if t.answer.Fault != DelayBefore && !c.wait(ctx, t.answer.delay()) {
-		return abort(ec)
+		return parts.Abort(ec)
 	}
 	if t.refused != 0 && t.answer.Fault == "" {
 		return ec.String(t.refused, http.StatusText(t.refused)+"\n")
 	}
 	switch t.answer.Fault {
 	case ResetBefore:
-		return abort(ec)
+		return parts.Abort(ec)
 	case LostAnswer:
-		return cut(ec, nil)
+		return parts.Cut(ec, nil)
 	case Hang:
 		c.waitForEver(ctx)
-		return cut(ec, nil)
+		return parts.Cut(ec, nil)
 	case HTML502:
-		return ec.HTML(http.StatusBadGateway, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n")
+		return ec.HTML(http.StatusBadGateway, parts.ErrorPage)
 	case Status, StatusAfter:
 		return ec.Blob(t.answer.Status, bodyType(t.answer.Body), []byte(t.answer.Body))
 	case Redirect:
@@ -46,12 +45,12 @@ func (c *Centre) deliver(ec echo.Context, t turn) error {
 	body, err := encode(t.reply)
 	if err != nil {
 		c.log.Error("answer cannot be written", "error", err)
-		return abort(ec)
+		return parts.Abort(ec)
 	}
 	switch t.answer.Fault {
 	case LostAnswerMidway:
 		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", jsonType, len(body))
-		return cut(ec, append([]byte(head), body[:len(body)/2]...))
+		return parts.Cut(ec, append([]byte(head), body[:len(body)/2]...))
 	case TruncatedJSON:
 		body = body[:len(body)/2]
 	case NotUTF8:
@@ -85,45 +84,4 @@ func (c *Centre) waitForEver(ctx context.Context) {
 	case <-ctx.Done():
 	case <-c.closed:
 	}
-}
-
-// cut sends some bytes as they are and closes the connection.
-func cut(ec echo.Context, text []byte) error {
-	conn, err := hijack(ec)
-	if err != nil {
-		return err
-	}
-	if len(text) > 0 {
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // the agent may not read; the answer is lost anyway
-		_, _ = conn.Write(text)
-	}
-	_ = conn.Close()
-	return nil
-}
-
-// abort resets the connection: TCP RST instead of an orderly end.
-func abort(ec echo.Context) error {
-	conn, err := hijack(ec)
-	if err != nil {
-		return err
-	}
-	raw := conn
-	if secured, ok := conn.(*tls.Conn); ok {
-		raw = secured.NetConn()
-	}
-	if tcp, ok := raw.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // Close then sends RST
-	}
-	_ = raw.Close()
-	return nil
-}
-
-// hijack takes the connection away from net/http; where that is impossible
-// (HTTP/2, a connection already gone), net/http is told to drop it.
-func hijack(ec echo.Context) (net.Conn, error) {
-	conn, _, err := http.NewResponseController(ec.Response()).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return conn, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"tolem/simulators/parts"
 )
 
 // Fault is a way for an answer to go wrong on its way to the agent.
@@ -79,17 +81,9 @@ type Script struct {
 }
 
 // FieldError says which field of a script, storm or control request is wrong.
-type FieldError struct {
-	Field   string `json:"field"`
-	Problem string `json:"problem"`
-}
+type FieldError = parts.FieldError
 
-// Error names the field and the problem.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
-
-func wrong(field, format string, args ...any) error {
-	return &FieldError{field, fmt.Sprintf(format, args...)}
-}
+func wrong(field, format string, args ...any) error { return parts.Wrong(field, format, args...) }
 
 const (
 	maxTimes   = 1_000_000

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"tolem/simulators/parts"
 )
 
 // maxBody is the longest request, in bytes; the document's longest example has
@@ -19,7 +21,7 @@ const maxBody = 1 << 20
 
 func (c *Centre) routes() http.Handler {
 	e := echo.New()
-	e.HTTPErrorHandler = c.writeError
+	e.HTTPErrorHandler = parts.WriteError
 	e.Any("/api/v20/:call", func(ec echo.Context) error { return c.serve(ec, false) })
 	e.Any("/api/v20/redirected/:call", func(ec echo.Context) error { return c.serve(ec, true) })
 	c.controlRoutes(e)
@@ -34,7 +36,7 @@ type turn struct {
 	refused int    // HTTP status of a transport mistake; 0 = none
 	answer  Answer // the zero Answer behaves normally
 	reply   reply
-	gate    *gate // that the answer waits at; nil = none
+	gate    *parts.Gate // that the answer waits at; nil = none
 }
 
 // processed reports whether anything is going to be processed for the request.
@@ -48,19 +50,19 @@ func (c *Centre) serve(ec echo.Context, redirected bool) error {
 	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 		t.refused, body = http.StatusRequestEntityTooLarge, nil
 	} else if err != nil {
-		return abort(ec) // the request never came whole: there is nothing to process
+		return parts.Abort(ec) // the request never came whole: there is nothing to process
 	}
 	t.body = body
 	t.request = newRequest(ec.Param("call"), body, c.now())
 	t.request.Redirected = redirected
 	t.request.AgentTransactionID, t.account = addressed(body)
 	if err := c.take(&t); err != nil {
-		return abort(ec)
+		return parts.Abort(ec)
 	}
 	c.log.Debug("request", "number", t.request.Number, "call", t.request.Call, "agentTransactionId", t.request.AgentTransactionID,
 		"code", t.request.Code, "fault", t.answer.Fault, "moved", t.request.Moved)
-	if !c.pass(r.Context(), t.gate) {
-		return abort(ec)
+	if !c.gates.Pass(r.Context(), t.gate) {
+		return parts.Abort(ec)
 	}
 	return c.deliver(ec, t)
 }
@@ -110,13 +112,13 @@ func (c *Centre) take(t *turn) error {
 	t.request.Fault = t.answer.Fault
 	arrived := t.request // a copy: the journal's line must not see later changes
 	r.Arrived = &arrived
-	if closed := t.processed() && c.gates[passage{t.request.Call, ModeBefore}] != nil; closed || t.answer.Fault == DelayBefore {
+	if closed := t.processed() && c.gates.Closed(passage{Call: t.request.Call, Mode: ModeBefore}); closed || t.answer.Fault == DelayBefore {
 		if err := c.commit(r); err != nil {
 			return err
 		}
 		r = record{}
 		if !c.linger(*t) {
-			return errClosed
+			return parts.ErrClosed
 		}
 	}
 	c.decide(t, &r)
@@ -125,7 +127,7 @@ func (c *Centre) take(t *turn) error {
 		return err
 	}
 	if t.processed() {
-		t.gate = c.enter(passage{t.request.Call, ModeAfter})
+		t.gate = c.gates.Enter(passage{Call: t.request.Call, Mode: ModeAfter})
 	}
 	return nil
 }
@@ -133,10 +135,10 @@ func (c *Centre) take(t *turn) error {
 // linger lets a request wait before it is processed, whether or not its agent
 // stays, and gives up the lock meanwhile; false when the centre was closed.
 func (c *Centre) linger(t turn) bool {
-	g := c.enter(passage{t.request.Call, ModeBefore})
+	g := c.gates.Enter(passage{Call: t.request.Call, Mode: ModeBefore})
 	c.mu.Unlock()
 	defer c.mu.Lock()
-	if !c.pass(context.Background(), g) {
+	if !c.gates.Pass(context.Background(), g) {
 		return false
 	}
 	return t.answer.Fault != DelayBefore || c.wait(context.Background(), t.answer.delay())

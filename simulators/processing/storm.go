@@ -2,8 +2,8 @@ package processing
 
 import (
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
+
+	"tolem/simulators/parts"
 )
 
 // Storm lets faults happen at random to one call: each request draws at most one
@@ -43,9 +43,7 @@ func (s Storm) validate() error {
 
 // draw decides the fate of the n-th request (from 0) of this call and id.
 func (s Storm) draw(id int64, n int) Answer {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s/%d/%d", s.Call, id, n)
-	switch x := rand.New(rand.NewPCG(s.Seed, h.Sum64())).Float64(); {
+	switch x := parts.Draw(s.Seed, fmt.Sprintf("%s/%d/%d", s.Call, id, n)); {
 	case x < s.LostAnswer:
 		return Answer{Fault: LostAnswer}
 	case x < s.LostAnswer+s.ResetBefore:
