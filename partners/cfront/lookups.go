@@ -1,0 +1,275 @@
+package cfront
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"tolem/domain"
+)
+
+// ClientFound is whom the bank knows by a phone.
+type ClientFound struct {
+	Found      bool
+	FirstName  string
+	LastName   string
+	MiddleName string
+	INN        string // "идентификационный код"; none from v2
+	Meta
+}
+
+// Validate asks for the client of a phone (/api/client/validate). A client whom the bank
+// does not know is Found false, however the bank says it; "клиенту придет смс с
+// приглашением", so it is never asked again by itself. Errors as Create.
+func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error) {
+	if !phoneForm.MatchString(phone) {
+		return ClientFound{}, wrong("phone", "must be + and 9 to 15 digits")
+	}
+	body, err := encode(map[string]string{"phone": phone})
+	if err != nil {
+		return ClientFound{}, err
+	}
+	answer, err := c.post(ctx, opValidate, body, c.dialect.ClientNotFoundStatus...)
+	switch {
+	case err != nil:
+		return ClientFound{}, err
+	case answer.Status >= 400:
+		return ClientFound{Meta: metaOf(answer)}, nil
+	}
+	found, ok := decodeClient(answer.Body)
+	if !ok {
+		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer)
+	}
+	found.Meta = metaOf(answer)
+	return found, nil
+}
+
+// decodeClient reads {found, client?}; the document names no found: then a client is one.
+func decodeClient(body []byte) (ClientFound, bool) {
+	o := readObject(body)
+	client := o
+	if o.present("client") {
+		client = o.object("client")
+	}
+	f := ClientFound{
+		FirstName: client.optionalText("first_name"), LastName: client.optionalText("last_name"),
+		MiddleName: client.optionalText("middle_name"), INN: client.optionalText("inn"),
+	}
+	if f.Found = f.FirstName != "" || f.LastName != "" || f.INN != ""; o.present("found") || !f.Found {
+		f.Found = o.boolean("found")
+	}
+	if !f.Found {
+		f = ClientFound{}
+	}
+	return f, !o.broken
+}
+
+// LetterRequest asks for the letter of an order.
+type LetterRequest struct {
+	OrderID       string
+	InvoiceNumber string // "" leaves the order's own
+	InvoiceDate   string // YYYY-MM-DD; "" likewise
+}
+
+func (r LetterRequest) body() ([]byte, error) {
+	if !between(r.OrderID, 1, maxOrderID) {
+		return nil, wrong("order_id", "must have 1 to 100 characters")
+	}
+	type invoice struct {
+		Number string `json:"number,omitempty"`
+		Date   string `json:"date,omitempty"`
+	}
+	w := struct {
+		OrderID string   `json:"order_id"`
+		Invoice *invoice `json:"invoice,omitempty"`
+	}{OrderID: r.OrderID}
+	if r.InvoiceNumber != "" || r.InvoiceDate != "" {
+		w.Invoice = &invoice{r.InvoiceNumber, r.InvoiceDate}
+	}
+	return encode(w)
+}
+
+// Letter is what the bank tells of a contract: "дата, номер, реквизиты". Raw is all of
+// it, and heavy with personal data: it is passed on and never kept or logged.
+type Letter struct {
+	Raw            json.RawMessage
+	contractNumber string
+	contractDate   string
+	Meta
+}
+
+// Contract is number and date of the client's credit contract, as the bank writes them;
+// "" when the letter has none.
+func (l Letter) Contract() (number, date string) { return l.contractNumber, l.contractDate }
+
+// LetterData asks for the data of a contract (/api/order/data/for/guarantee/letter).
+// Errors as Create.
+func (c *Client) LetterData(ctx context.Context, r LetterRequest) (Letter, error) {
+	body, err := r.body()
+	if err != nil {
+		return Letter{}, err
+	}
+	answer, err := c.post(ctx, opLetterData, body)
+	if err != nil {
+		return Letter{}, err
+	}
+	letter, ok := decodeLetter(answer.Body)
+	if !ok {
+		return Letter{}, c.bad(opLetterData, answer, ReasonBadAnswer)
+	}
+	letter.Meta = metaOf(answer)
+	return letter, nil
+}
+
+func decodeLetter(body []byte) (Letter, bool) {
+	o := readObject(body)
+	bank := o.object("expansion").object("bank")
+	l := Letter{Raw: body, contractNumber: bank.optionalText("agreement"), contractDate: bank.optionalText("agreement_date")}
+	const longest = 128 // they go into the ledger
+	if !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
+		return Letter{}, false
+	}
+	return l, !o.broken
+}
+
+// LetterPDF fetches the letter itself (/api/order/guarantee/letter). Errors as Create.
+func (c *Client) LetterPDF(ctx context.Context, r LetterRequest) ([]byte, error) {
+	body, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.post(ctx, opLetterPDF, body)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Body) < 5 || string(answer.Body[:5]) != "%PDF-" {
+		return nil, c.bad(opLetterPDF, answer, ReasonBadAnswer)
+	}
+	return answer.Body, nil
+}
+
+// OrderData is the bank's card of an order.
+type OrderData struct {
+	StoreOrderID  string
+	TotalSum      domain.Money
+	Source        string
+	InvoiceNumber string
+	InvoiceDate   string
+	PointID       string
+	CreatedAt     string // as the bank writes it
+	MaskedCard    string
+	IBAN          string
+	Reverses      []Reverse
+	Meta
+}
+
+// Reverse is one sum that the bank took back.
+type Reverse struct {
+	Sum domain.Money
+	At  string // as the bank writes it; "" when it does not say
+}
+
+// Reversed is all that the bank took back.
+func (d OrderData) Reversed() (sum domain.Money) {
+	for _, r := range d.Reverses {
+		sum += r.Sum
+	}
+	return sum
+}
+
+// OrderData asks for an order's card (/api/order/data). Errors as Create.
+func (c *Client) OrderData(ctx context.Context, orderID string) (OrderData, error) {
+	body, err := OrderBody(orderID)
+	if err != nil {
+		return OrderData{}, err
+	}
+	answer, err := c.post(ctx, opOrderData, body)
+	if err != nil {
+		return OrderData{}, err
+	}
+	data, ok := decodeOrderData(answer.Body)
+	if !ok {
+		return OrderData{}, c.bad(opOrderData, answer, ReasonBadAnswer)
+	}
+	data.Meta = metaOf(answer)
+	return data, nil
+}
+
+// maxReverse bounds one sum, so that a sum of many still fits.
+const maxReverse = domain.Money(1e15)
+
+func decodeOrderData(body []byte) (OrderData, bool) {
+	o := readObject(body)
+	d := OrderData{
+		StoreOrderID: o.optionalText("store_order_id"), TotalSum: o.money("total_sum"), Source: o.optionalText("source"),
+		InvoiceNumber: o.optionalText("invoice_number"), InvoiceDate: o.optionalText("invoice_date"), PointID: o.optionalText("point_id"),
+		CreatedAt: o.optionalText("create_timestamp"), MaskedCard: o.optionalText("maskedCard"), IBAN: o.optionalText("iban"),
+	}
+	o.list("reverse_list", func(item *object) {
+		r := Reverse{Sum: item.money("sum"), At: item.optionalText("timestamp")}
+		if !item.present("sum") || r.Sum < 0 || r.Sum > maxReverse || len(d.Reverses) > 1000 {
+			item.broken = true // what was taken back must not be guessed
+		}
+		d.Reverses = append(d.Reverses, r)
+	})
+	return d, !o.broken
+}
+
+// Report is what the bank paid the store for on one day.
+type Report struct {
+	Orders []ReportedOrder
+	Meta
+}
+
+// ReportedOrder is one line of a report.
+type ReportedOrder struct {
+	OrderID           string
+	InvoiceNumber     string
+	OrderDate         string
+	PayParts          string
+	CommissionPercent string // as the bank writes it
+	TotalSum          domain.Money
+	TransferredSum    domain.Money
+	Commission        domain.Money
+	OperationAt       string
+	ContractNumber    string
+}
+
+// StoreReport asks for a day's report (/api/store/report); day is YYYY-MM-DD. Errors as
+// Create.
+func (c *Client) StoreReport(ctx context.Context, day string) (Report, error) {
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
+		return Report{}, wrong("date", "is not YYYY-MM-DD")
+	}
+	body, err := encode(map[string]string{"date": day})
+	if err != nil {
+		return Report{}, err
+	}
+	answer, err := c.post(ctx, opReport, body)
+	if err != nil {
+		return Report{}, err
+	}
+	report, ok := decodeReport(answer.Body)
+	if !ok {
+		return Report{}, c.bad(opReport, answer, ReasonBadAnswer)
+	}
+	report.Meta = metaOf(answer)
+	return report, nil
+}
+
+func decodeReport(body []byte) (Report, bool) {
+	o := readObject(body)
+	r := Report{Orders: []ReportedOrder{}}
+	o.list("orders", func(item *object) {
+		r.Orders = append(r.Orders, ReportedOrder{
+			OrderID: item.text("order_id"), InvoiceNumber: item.optionalText("invoice_number"), OrderDate: item.optionalText("order_date"),
+			PayParts: item.optionalText("pay_parts"), CommissionPercent: item.optionalText("commission_percent"),
+			TotalSum: item.money("total_sum"), TransferredSum: item.money("transferred_sum"), Commission: item.money("commission"),
+			OperationAt: item.optionalText("operation_timestamp"), ContractNumber: item.optionalText("odb_contract_number"),
+		})
+	})
+	if !o.present("orders") {
+		return Report{}, false
+	}
+	return r, !o.broken
+}

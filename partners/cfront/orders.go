@@ -1,0 +1,160 @@
+package cfront
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// Created is the bank's number of an order.
+type Created struct {
+	OrderID   string
+	Duplicate bool // the bank said that it had the order before
+	Meta
+}
+
+// Standing is where an order stands at the bank. State and SubState are open words
+// (cfront.md 5).
+type Standing struct {
+	OrderID  string
+	State    string
+	SubState string
+	Message  string // the bank's text, usually none
+	Meta
+}
+
+// ErrStanding says that bytes are not an order's state.
+var ErrStanding = errors.New("cfront: not the state of an order")
+
+// Create sends an application (/api/order/create). body is CreateRequest.Body, the same
+// bytes each time: a repetition brings the order that is there.
+//
+// Acceptance is not approval: the bank's decision comes later, as a state. A *Rejection
+// is the bank's refusal of this request; a *call.Failure says nothing.
+func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
+	answer, err := c.post(ctx, opCreate, body, c.dialect.DuplicateStatus...)
+	if err != nil {
+		return Created{}, err
+	}
+	duplicate := slices.Contains(c.dialect.DuplicateStatus, answer.Status)
+	id, ok := decodeCreated(answer.Body)
+	switch {
+	case !ok && duplicate: // "409 … body is {"order_id"}": without it, a refusal like any other
+		return Created{}, c.rejection(opCreate, answer)
+	case !ok || !duplicate && !slices.Contains(c.dialect.CreatedStatus, answer.Status):
+		return Created{}, c.bad(opCreate, answer, ReasonBadAnswer)
+	}
+	return Created{OrderID: id, Duplicate: duplicate, Meta: metaOf(answer)}, nil
+}
+
+// decodeCreated reads {"order_id"}.
+func decodeCreated(body []byte) (orderID string, ok bool) {
+	o := readObject(body)
+	orderID = o.text("order_id")
+	return orderID, !o.broken && between(orderID, 1, maxOrderID)
+}
+
+// State asks where an order stands (/api/order/state): "он всегда отдает текущий статус
+// заявки". Errors as Create.
+func (c *Client) State(ctx context.Context, orderID string) (Standing, error) {
+	body, err := OrderBody(orderID)
+	if err != nil {
+		return Standing{}, err
+	}
+	return c.standing(ctx, opState, body)
+}
+
+// Confirm says that the goods were handed over, after which the bank pays the store
+// (/api/order/confirm). body is OrderBody. Errors as Create; after one of them only the
+// order's state tells whether the bank took it.
+func (c *Client) Confirm(ctx context.Context, body []byte) (Standing, error) {
+	return c.standing(ctx, opConfirm, body)
+}
+
+// Reject says that there is no sale (/api/order/reject). As Confirm.
+func (c *Client) Reject(ctx context.Context, body []byte) (Standing, error) {
+	return c.standing(ctx, opReject, body)
+}
+
+func (c *Client) standing(ctx context.Context, operation string, body []byte) (Standing, error) {
+	answer, err := c.post(ctx, operation, body)
+	if err != nil {
+		return Standing{}, err
+	}
+	s, err := DecodeStanding(answer.Body)
+	switch {
+	case err != nil:
+		return Standing{}, c.bad(operation, answer, ReasonBadAnswer)
+	case s.OrderID != "" && s.OrderID != readObject(body).optionalText("order_id"):
+		return Standing{}, c.bad(operation, answer, ReasonStrangeEcho)
+	}
+	s.Meta = metaOf(answer)
+	return s, nil
+}
+
+// DecodeStanding reads the state of an order, from an answer or from a callback: "Формат
+// колбека такой же точно, как у ответа сервиса /api/order/state". It must name a state;
+// the sub-state may be missing. Errors wrap ErrStanding.
+func DecodeStanding(body []byte) (Standing, error) {
+	o := readObject(body)
+	s := Standing{OrderID: o.optionalText("order_id"), State: o.text("state"), SubState: o.optionalText("order_sub_state"), Message: o.optionalText("message")}
+	const longest = 64 // the words go into ledgers and search attributes
+	if o.broken || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
+		return Standing{}, ErrStanding
+	}
+	return s, nil
+}
+
+// Paid is the answer to check/paid.
+type Paid struct {
+	// FullyPaid is the pay-out to the store by the document, the client's repayment by the
+	// sibling protocol (cfront.md 10).
+	FullyPaid       bool
+	CanReturnToCard bool
+	Meta
+}
+
+// CheckPaid asks for the pay-out and whether money can be returned to the card
+// (/api/order/check/paid). Errors as Create.
+func (c *Client) CheckPaid(ctx context.Context, orderID string) (Paid, error) {
+	body, err := OrderBody(orderID)
+	if err != nil {
+		return Paid{}, err
+	}
+	answer, err := c.post(ctx, opCheckPaid, body)
+	if err != nil {
+		return Paid{}, err
+	}
+	paid, ok := decodePaid(answer.Body)
+	if !ok {
+		return Paid{}, c.bad(opCheckPaid, answer, ReasonBadAnswer)
+	}
+	paid.Meta = metaOf(answer)
+	return paid, nil
+}
+
+func decodePaid(body []byte) (Paid, bool) {
+	o := readObject(body)
+	p := Paid{FullyPaid: o.boolean("fully_paid")}
+	if o.present("bank_can_return_money_to_card") {
+		p.CanReturnToCard = o.boolean("bank_can_return_money_to_card")
+	}
+	return p, !o.broken
+}
+
+// Returned is a return that the bank took.
+type Returned struct{ Meta }
+
+// Return takes goods back (/api/order/return). body is ReturnRequest.Body, the same bytes
+// each time: "a repeated id is treated as a duplicate of the earlier return". Anything but
+// the status OK is a *call.Failure. Errors as Create.
+func (c *Client) Return(ctx context.Context, body []byte) (Returned, error) {
+	answer, err := c.post(ctx, opReturn, body)
+	if err != nil {
+		return Returned{}, err
+	}
+	if readObject(answer.Body).optionalText("status") != "OK" {
+		return Returned{}, c.bad(opReturn, answer, ReasonNotOK)
+	}
+	return Returned{metaOf(answer)}, nil
+}
