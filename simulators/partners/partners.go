@@ -3,10 +3,12 @@
 package partners
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 
+	"tolem/simulators/cfront"
 	"tolem/simulators/processing"
 )
 
@@ -18,16 +20,28 @@ const DefaultToken = "simulator"
 // at ProcessingPath + "/control".
 const ProcessingPath = "/processing"
 
+// CFRONTPath is the prefix of the bank of trade instalments: with the server's address
+// before it, the base "up to and without /api". Its control API is at CFRONTPath +
+// "/control".
+const CFRONTPath = "/cfront"
+
+// What the simulated bank gave the store in development.
+const (
+	CFRONTStoreID = "simulator-store"
+	CFRONTSecret  = "simulator-secret"
+)
+
 // Options of the partners.
 type Options struct {
 	Dir   string       // where their books survive; "" = memory only
-	Token string       // the bearer token they ask for; "" = none
+	Token string       // the bearer token that the processing centre asks for; "" = none
 	Log   *slog.Logger // nil = discard
 }
 
 // Partners are the running simulators.
 type Partners struct {
 	Processing *processing.Centre
+	CFRONT     *cfront.Bank
 
 	mux *http.ServeMux
 }
@@ -39,12 +53,20 @@ func New(o Options) (*Partners, error) {
 	if err != nil {
 		return nil, fmt.Errorf("processing centre: %w", err)
 	}
-	p := &Partners{Processing: centre, mux: http.NewServeMux()}
+	bank, err := cfront.New(cfront.Options{Dir: o.Dir, StoreID: CFRONTStoreID, Secret: CFRONTSecret, Log: o.Log})
+	if err != nil {
+		_ = centre.Close() // the first error is the one to report
+		return nil, fmt.Errorf("bank of trade instalments: %w", err)
+	}
+	p := &Partners{Processing: centre, CFRONT: bank, mux: http.NewServeMux()}
+	p.mux.Handle(CFRONTPath+"/", http.StripPrefix(CFRONTPath, bank.Handler()))
 	p.mux.Handle(ProcessingPath+"/", http.StripPrefix(ProcessingPath, centre.Handler()))
 	p.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = fmt.Fprintf(w, "Simulated partners:\n  processing centre, protocol v20   %s/api/v20/   control: GET %s/control\n",
-			ProcessingPath, ProcessingPath) // a reader who has gone needs no index
+		_, _ = fmt.Fprintf(w, "Simulated partners:\n"+
+			"  processing centre, protocol v20     %[1]s/api/v20/   control: GET %[1]s/control\n"+
+			"  bank of trade instalments, CFRONT   %[2]s/api/           control: GET %[2]s/control\n",
+			ProcessingPath, CFRONTPath) // a reader who has gone needs no index
 	})
 	return p, nil
 }
@@ -54,4 +76,4 @@ func (p *Partners) Handler() http.Handler { return p.mux }
 
 // Close releases waiting requests and closes the books. Call it before waiting
 // for the server's connections to end.
-func (p *Partners) Close() error { return p.Processing.Close() }
+func (p *Partners) Close() error { return errors.Join(p.Processing.Close(), p.CFRONT.Close()) }
