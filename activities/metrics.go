@@ -24,6 +24,7 @@ type Metrics struct {
 	catalogueEntries, cataloguePatterns prometheus.Gauge // broken ones
 	catalogueEmpty                      prometheus.Counter
 	intakes                             *prometheus.CounterVec
+	bankCalls                           *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics; it panics when they are registered already.
@@ -37,7 +38,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"call"}),
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "tolem_sweep_restarts_total", Help: "Open payments that the sweep started again.",
+			Name: "tolem_sweep_restarts_total", Help: "Open processes that the sweep started again.",
 		}),
 		breakers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tolem_partner_breaker_open", Help: "1 while this process pauses attempts because the partner does not answer.",
@@ -52,8 +53,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		intakes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tolem_intake_starts_total", Help: "Starts of batches' payments by result, started or failed; the sweep starts what failed.",
 		}, []string{"result"}),
+		bankCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tolem_bank_calls_total", Help: "Calls to the bank of trade instalments by call and outcome.",
+		}, []string{"call", "outcome"}),
 	}
-	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged, m.intakes)
+	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged, m.intakes, m.bankCalls)
 	m.registerCatalogue(registry)
 	return m
 }
@@ -90,6 +94,12 @@ func (m *Metrics) attempt(call string, o storage.Outcome) {
 	}
 	m.attempts.WithLabelValues(call, o.Kind, code).Inc()
 	m.duration.WithLabelValues(call).Observe(o.Duration.Seconds())
+}
+
+func (m *Metrics) bankCall(call string, o storage.Outcome) {
+	if m != nil {
+		m.bankCalls.WithLabelValues(call, o.Kind).Inc()
+	}
 }
 
 func (m *Metrics) old(limit string, number int64) {

@@ -14,9 +14,9 @@ import (
 	"tolem/storage"
 )
 
-// Sweep starts again, from the ledger, every open payment whose workflow is
+// Sweep starts again, from the ledger, every open process whose workflow is
 // missing, terminated, failed or cancelled. So Temporal's memory may be lost
-// without losing a payment.
+// without losing one.
 type Sweep struct {
 	Ledger   *storage.Ledger
 	Temporal client.Client
@@ -27,13 +27,14 @@ type Sweep struct {
 	// logged, and at which their workflows have asked for an operator; 0 is never.
 	WarnAfter, RaiseAfter time.Duration
 	Metrics               *Metrics
+	Orders                *OrderSweep // nil sweeps payments alone
 }
 
 // sweepPage is how many open payments are read at once; 500 rows are a few
 // milliseconds of the ledger.
 const sweepPage = 500
 
-// SweepInput says which payments are old enough.
+// SweepInput says which processes are old enough.
 type SweepInput struct {
 	OlderThan time.Duration `json:"olderThan"`
 }
@@ -43,14 +44,14 @@ type SweepResult struct {
 	Open    int `json:"open"`
 	Started int `json:"started"`
 	Failed  int `json:"failed"`
-	Nudged  int `json:"nudged,omitempty"` // payers' choices whose workflow had not heard of them
+	Nudged  int `json:"nudged,omitempty"` // choices, decisions and callbacks whose workflow had not heard of them
 }
 
 // StartMissing sweeps once. Idempotent: starting a running workflow changes nothing.
 // What could not be started is counted and left to the next sweep.
 func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, error) {
 	var result SweepResult
-	running, err := s.running(ctx)
+	running, err := running(ctx, s.Temporal, "Payment")
 	if err != nil {
 		return result, err
 	}
@@ -72,9 +73,13 @@ func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, e
 		}
 		activity.RecordHeartbeat(ctx, result)
 		if len(page) < sweepPage {
-			return result, s.age(ctx)
+			break
 		}
 	}
+	if err := s.Orders.sweep(ctx, before, &result); err != nil {
+		return result, err
+	}
+	return result, s.age(ctx)
 }
 
 // nudge tells a workflow of its payer's choice, which the API could not.
@@ -120,17 +125,18 @@ func (s *Sweep) start(ctx context.Context, p storage.OpenPayment, result *SweepR
 	slog.WarnContext(ctx, "sweep started an open payment", "process", p.ID.WorkflowID())
 }
 
-// running lists the payments that Temporal's visibility knows to be running. It
-// lags behind by a second or so; a start that it wrongly calls for is harmless.
-func (s *Sweep) running(ctx context.Context) (map[string]bool, error) {
+// running lists the processes of a workflow type that Temporal's visibility knows to
+// be running. It lags behind by a second or so; a start that it wrongly calls for is
+// harmless.
+func running(ctx context.Context, temporal client.Client, workflowType string) (map[string]bool, error) {
 	running := map[string]bool{}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 1000, Query: "WorkflowType = 'Payment' AND ExecutionStatus = 'Running'",
+		PageSize: 1000, Query: "WorkflowType = '" + workflowType + "' AND ExecutionStatus = 'Running'",
 	}
 	for {
-		page, err := s.Temporal.ListWorkflow(ctx, request)
+		page, err := temporal.ListWorkflow(ctx, request)
 		if err != nil {
-			return nil, fmt.Errorf("list running payments: %w", err)
+			return nil, fmt.Errorf("list running workflows of type %s: %w", workflowType, err)
 		}
 		for _, e := range page.GetExecutions() {
 			running[e.GetExecution().GetWorkflowId()] = true

@@ -159,7 +159,7 @@ func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 }
 
 func (s *Server) send(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
-	return workflows.Act(ctx, s.temporal, o.Process, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
+	return workflows.Act[workflows.ActionResult](ctx, s.temporal, o.Process, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
 }
 
 // sendAgain sends an order for which there was no workflow: the payment has ended,

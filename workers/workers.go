@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -29,6 +30,7 @@ type Options struct {
 	Balance    *activities.Balance
 	Catalogue  *activities.Catalogue
 	Intake     *activities.Intake
+	CFRONT     *activities.CFRONT
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
 	// SweepOlderThan is how long an accepted payment may be without a workflow
@@ -40,9 +42,14 @@ type Options struct {
 const (
 	// fixed pollers: 2 halve polled work, autoscaling gained nothing (measured).
 	pollers = 16
+	// an order has three calls of this kind in its life, and tills are few.
+	bankPollers = 4
 	// attempts a second at the processing centre on the later-attempts queue, over
 	// all workers together.
 	laterAttemptsPerSecond = 100
+	// calls a second that may change something at the bank of trade instalments, over
+	// all workers together.
+	bankCallsPerSecond = 50
 	// local activities at once, first attempts mostly: bounds the calls of one
 	// worker to the partner.
 	localActivities = 200
@@ -52,8 +59,12 @@ const (
 )
 
 // Workers are the workers of one process.
-type Workers struct {
-	main, processing worker.Worker
+type Workers struct{ queues []queue }
+
+// queue is the worker of one task queue.
+type queue struct {
+	name string
+	worker.Worker
 }
 
 // New registers workflows and activities with their queues. Nothing runs yet.
@@ -64,34 +75,38 @@ func New(o Options) *Workers {
 		MaxConcurrentLocalActivityExecutionSize: localActivities,
 		WorkerStopTimeout:                       o.PartnerTimeout + stopMargin, // the default, 0, cuts calls off
 	})
-	main.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
-	main.RegisterWorkflowWithOptions(workflows.Sweep, workflow.RegisterOptions{Name: workflows.SweepWorkflow})
-	main.RegisterWorkflowWithOptions(workflows.Balance, workflow.RegisterOptions{Name: workflows.BalanceWorkflow})
-	main.RegisterWorkflowWithOptions(workflows.Catalogue, workflow.RegisterOptions{Name: workflows.CatalogueWorkflow})
-	main.RegisterWorkflowWithOptions(workflows.Intake, workflow.RegisterOptions{Name: workflows.IntakeWorkflow})
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake} {
+	for name, w := range workflows.All() {
+		main.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	}
+	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake, o.CFRONT} {
 		main.RegisterActivity(a)
 	}
 
-	later := worker.New(o.Temporal, workflows.ProcessingQueue, worker.Options{
+	later := o.calls(workflows.ProcessingQueue, pollers, laterAttemptsPerSecond)
+	later.RegisterActivity(o.Processing)
+	bank := o.calls(workflows.CFRONTQueue, bankPollers, bankCallsPerSecond)
+	bank.RegisterActivity(o.CFRONT)
+	return &Workers{queues: []queue{{workflows.MainQueue, main}, {workflows.ProcessingQueue, later}, {workflows.CFRONTQueue, bank}}}
+}
+
+// calls is a worker for calls to a partner, whose rate limit holds across workers.
+func (o Options) calls(queue string, pollers int, perSecond float64) worker.Worker {
+	return worker.New(o.Temporal, queue, worker.Options{
 		DisableWorkflowWorker:            true,
 		MaxConcurrentActivityTaskPollers: pollers,
-		TaskQueueActivitiesPerSecond:     laterAttemptsPerSecond,
+		TaskQueueActivitiesPerSecond:     perSecond,
 		WorkerStopTimeout:                o.PartnerTimeout + stopMargin,
 	})
-	later.RegisterActivity(o.Processing)
-	return &Workers{main: main, processing: later}
 }
 
 // Start polls until Stop. It fails when Temporal does not answer or the
 // namespace does not exist.
 func (w *Workers) Start() error {
-	if err := w.main.Start(); err != nil {
-		return fmt.Errorf("start worker on queue %s: %w", workflows.MainQueue, err)
-	}
-	if err := w.processing.Start(); err != nil {
-		w.main.Stop()
-		return fmt.Errorf("start worker on queue %s: %w", workflows.ProcessingQueue, err)
+	for i, q := range w.queues {
+		if err := q.Start(); err != nil {
+			(&Workers{w.queues[:i]}).Stop()
+			return fmt.Errorf("start worker on queue %s: %w", q.name, err)
+		}
 	}
 	return nil
 }
@@ -99,10 +114,11 @@ func (w *Workers) Start() error {
 // Stop takes no new work and waits for calls under way, at most PartnerTimeout
 // and 12 s; what is not finished then is repeated by another worker.
 func (w *Workers) Stop() {
-	done := make(chan struct{})
-	go func() { w.processing.Stop(); close(done) }()
-	w.main.Stop()
-	<-done
+	var all sync.WaitGroup
+	for _, q := range w.queues {
+		all.Go(q.Stop)
+	}
+	all.Wait()
 }
 
 func prepareSearchAttributes(ctx context.Context, o Options) error {

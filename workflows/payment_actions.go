@@ -27,12 +27,12 @@ type ActionResult struct {
 
 // people is what persons said of a payment, and what they still wait for.
 type people struct {
-	orders  []*order     // not heard yet, the oldest first
-	noticed int          // of those: they wait until the ledger tells where the payment stands
-	asked   []*order     // wait for the attempt that they asked for
-	freed   bool         // a release asked for an attempt
-	nudge   domain.Cause // a signal's; "" when there was none
-	known   bool         // the ledger has told where the payment stands
+	orders  []*paymentAction // not heard yet, the oldest first
+	noticed int              // of those: they wait until the ledger tells where the payment stands
+	asked   []*paymentAction // wait for the attempt that they asked for
+	freed   bool             // a release asked for an attempt
+	nudge   domain.Cause     // a signal's; "" when there was none
+	known   bool             // the ledger has told where the payment stands
 
 	held          bool
 	proposed      domain.State
@@ -45,8 +45,8 @@ type people struct {
 	since      time.Time // from when the payment's age counts
 }
 
-// order is one update that waits for its answer.
-type order struct {
+// paymentAction is one update that waits for its answer.
+type paymentAction struct {
 	ActionInput
 	action domain.Action
 	tried  bool // an attempt was made since it asked for one
@@ -59,7 +59,7 @@ func (p *payment) listen(ctx workflow.Context) error {
 	for _, action := range domain.Actions() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, string(action),
 			func(ctx workflow.Context, in ActionInput) (ActionResult, error) {
-				o := &order{ActionInput: in, action: action}
+				o := &paymentAction{ActionInput: in, action: action}
 				p.orders = append(p.orders, o)
 				ctx, done := workflow.NewDisconnectedContext(ctx) // a Cancel of the run leaves people their say
 				defer done()
@@ -145,14 +145,14 @@ func (p *payment) hear(ctx workflow.Context) (attempt bool) {
 		p.carryOut(ctx, o)
 		p.lapse(ctx) // a proposal must not be confirmed late, however long that order took
 	}
-	attempt = p.freed || slices.ContainsFunc(p.asked, func(o *order) bool { return !o.tried })
+	attempt = p.freed || slices.ContainsFunc(p.asked, func(o *paymentAction) bool { return !o.tried })
 	p.freed = false
 	return attempt && !p.closed()
 }
 
 // carryOut does what an order says, or leaves it with those that wait for an
 // attempt.
-func (p *payment) carryOut(ctx workflow.Context, o *order) {
+func (p *payment) carryOut(ctx workflow.Context, o *paymentAction) {
 	if why := p.standing().Refuses(o.action, o.Outcome); why != "" {
 		p.refuse(ctx, o, why)
 		return
@@ -176,14 +176,14 @@ func (p *payment) carryOut(ctx workflow.Context, o *order) {
 	}
 }
 
-func (p *payment) answer(o *order, r ActionResult) {
+func (p *payment) answer(o *paymentAction, r ActionResult) {
 	r.State = p.state
 	o.result, o.done = r, true
 }
 
 // refuse answers an order that is not followed. An attempt may have been made for
 // it all the same; one that the end overtook is then its whole effect.
-func (p *payment) refuse(ctx workflow.Context, o *order, why domain.Refusal) {
+func (p *payment) refuse(ctx workflow.Context, o *paymentAction, why domain.Refusal) {
 	if !o.tried {
 		p.answer(o, ActionResult{Refusal: why})
 		return
@@ -197,7 +197,7 @@ func (p *payment) refuse(ctx workflow.Context, o *order, why domain.Refusal) {
 // follow commits the effect of an order, takes over where the payment then
 // stands, and answers. The ledger has the last word: an order that had its effect
 // in an earlier run has none now, and a payment that has ended is not held.
-func (p *payment) follow(ctx workflow.Context, o *order, in activities.FollowInput) {
+func (p *payment) follow(ctx workflow.Context, o *paymentAction, in activities.FollowInput) {
 	in.PaymentID, in.OrderID = p.in.PaymentID, o.OrderID
 	got := insist(ctx, "order followed: "+string(in.Effect), ledger.FollowOrder, in)
 	p.takeOver(got.Standing)
@@ -212,7 +212,7 @@ func (p *payment) follow(ctx workflow.Context, o *order, in activities.FollowInp
 }
 
 // cancel ends the payment, unless the ledger says that a pay was sent.
-func (p *payment) cancel(ctx workflow.Context, o *order) {
+func (p *payment) cancel(ctx workflow.Context, o *paymentAction) {
 	p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true, OrderID: o.OrderID})
 	if p.state == domain.StateCancelled {
 		p.answer(o, ActionResult{Effect: domain.EffectCancelled})
@@ -222,7 +222,7 @@ func (p *payment) cancel(ctx workflow.Context, o *order) {
 }
 
 // confirm ends the payment by the word of a second operator. Nobody is called.
-func (p *payment) confirm(ctx workflow.Context, o *order) {
+func (p *payment) confirm(ctx workflow.Context, o *paymentAction) {
 	for {
 		p.step++
 		got := insist(ctx, "a second operator resolves", ledger.ConfirmOrder,
@@ -274,7 +274,7 @@ func (p *payment) answerAsked(ctx workflow.Context, s step) {
 
 // propose holds the payment until a second operator orders the same: the attempt
 // that a first one's resolve made did not end it.
-func (p *payment) propose(ctx workflow.Context, o *order) {
+func (p *payment) propose(ctx workflow.Context, o *paymentAction) {
 	if p.proposed == o.Outcome { // two operators waited for the same attempt
 		p.confirm(ctx, o)
 		return

@@ -29,6 +29,9 @@ var recorded = map[string]struct {
 	"balance":   {workflows.BalanceWorkflow, workflows.Balance, 1},
 	"catalogue": {workflows.CatalogueWorkflow, workflows.Catalogue, 1},
 	"intake":    {workflows.IntakeWorkflow, workflows.Intake, 2},
+	"order":     {workflows.OrderWorkflow, workflows.Order, 7},
+	"return":    {workflows.ReturnWorkflow, workflows.Return, 2},
+	"move":      {workflows.MoveWorkflow, workflows.OrderMove, 1},
 }
 
 // histories are the recorded files.
@@ -56,6 +59,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file))
 		})
 	}
+	require.Len(t, recorded, len(workflows.All()), "every workflow's")
 	for kind, of := range recorded {
 		require.GreaterOrEqual(t, found[kind], of.least, kind)
 	}
@@ -69,6 +73,7 @@ func TestRecordedHistoriesNameNobody(t *testing.T) {
 		"77700177", "990101300017", "1234567897", // accounts
 		"Тестов", "Петров", "Иванов", // who pays, and whom contracts and receipts name
 		"000000587", "000000588", "000000589", "490187.125", // what was chosen, and a meter's reading
+		"77010000", "Телефон", "Айгуль", "Примерова", "900101400011", "КД-0", // who buys what, and the contract
 		"client calls", "letter 12/3", // reasons and evidence
 		"second-operators-token", "simulator", // secrets
 	}

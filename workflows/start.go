@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"tolem/activities"
 	"tolem/domain"
 )
 
@@ -35,20 +36,104 @@ func (t PaymentTerms) Input(id domain.AgentTransactionID, serviceID string, ladd
 //
 // There is no execution or run time-out: nothing ends a payment for being old.
 func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client.WorkflowRun, error) {
-	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       in.PaymentID.WorkflowID(),
-		TaskQueue:                MainQueue,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		// Without it a completed one would be returned as if it had been started.
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		EnableEagerStart:                         true, // saves a round trip when this process has a worker
-		StaticSummary:                            "payment " + in.PaymentID.String() + " to " + in.ServiceID,
+	return startOnce(ctx, c, client.StartWorkflowOptions{
+		ID: in.PaymentID.WorkflowID(), StaticSummary: "payment " + in.PaymentID.String() + " to " + in.ServiceID,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
 	}, PaymentWorkflow, in)
+}
+
+// OrderTerms are the settings that every instalment order carries with it.
+type OrderTerms struct {
+	PartnerTimeout   time.Duration // of one call to the bank
+	Poll             Poll          // while client and store decide
+	PayoutPoll       Poll          // for the pay-out
+	RaiseAfter       time.Duration // how long create, a decision or a return may be unknown until a person is asked to look
+	PayoutRaiseAfter time.Duration // the same for the pay-out
+}
+
+// OrderOptions are what a store wants of one order.
+type OrderOptions struct {
+	ValidateClient bool // ask for the client before create
+	AutoConfirm    bool // confirm as soon as the client agreed
+}
+
+// Order is what an order's workflow is started with.
+func (t OrderTerms) Order(id domain.StoreOrderID, ladder domain.Ladder, o OrderOptions) OrderInput {
+	return OrderInput{
+		OrderID: id, Ladder: ladder, PartnerTimeout: t.PartnerTimeout, Poll: t.Poll, PayoutPoll: t.PayoutPoll,
+		ValidateClient: o.ValidateClient, AutoConfirm: o.AutoConfirm, RaiseAfter: t.RaiseAfter, PayoutRaiseAfter: t.PayoutRaiseAfter,
+	}
+}
+
+// Return is what a return's workflow is started with.
+func (t OrderTerms) Return(order domain.StoreOrderID, id domain.StoreReturnID, ladder domain.Ladder) ReturnInput {
+	return ReturnInput{OrderID: order, ReturnID: id, Ladder: ladder, PartnerTimeout: t.PartnerTimeout, RaiseAfter: t.RaiseAfter}
+}
+
+// StartOrder starts the workflow of an instalment order that the ledger holds, as
+// StartPayment does for payments.
+func StartOrder(ctx context.Context, c client.Client, in OrderInput) (client.WorkflowRun, error) {
+	return startOnce(ctx, c, client.StartWorkflowOptions{
+		ID: in.OrderID.WorkflowID(), StaticSummary: "instalment order",
+		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.OrderAccepted)), NeedsOperator.ValueSet(false)),
+	}, OrderWorkflow, in)
+}
+
+// StartReturn starts the workflow of a return that the ledger holds, as StartPayment
+// does for payments.
+func StartReturn(ctx context.Context, c client.Client, in ReturnInput) (client.WorkflowRun, error) {
+	return startOnce(ctx, c, client.StartWorkflowOptions{
+		ID: in.OrderID.ReturnWorkflowID(in.ReturnID), StaticSummary: "return of goods",
+		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.ReturnAccepted)), NeedsOperator.ValueSet(false)),
+	}, ReturnWorkflow, in)
+}
+
+// startOnce starts a process that ends once and for ever: a running one is left alone
+// and returned, one that completed is an error.
+func startOnce(ctx context.Context, c client.Client, o client.StartWorkflowOptions, workflow string, in any) (client.WorkflowRun, error) {
+	o.TaskQueue = MainQueue
+	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	o.WorkflowExecutionErrorWhenAlreadyStarted = true // else a completed one would be returned as if it had been started
+	o.EnableEagerStart = true                         // saves a round trip when this process has a worker
+	run, err := c.ExecuteWorkflow(ctx, o, workflow, in)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", in.PaymentID.WorkflowID(), err)
+		return nil, fmt.Errorf("start %s: %w", o.ID, err)
 	}
 	return run, nil
+}
+
+// StartMove has an order that has ended taken forward: the bank has news of it. One
+// that is under way may have asked before the news came; the sweep looks again.
+func StartMove(ctx context.Context, c client.Client, id domain.StoreOrderID) error {
+	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id.MoveWorkflowID(), TaskQueue: MainQueue, StaticSummary: "news of a settled order",
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, MoveWorkflow, activities.MoveInput{OrderID: id})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", id.MoveWorkflowID(), err)
+	}
+	return nil
+}
+
+// TellDecision tells an order's workflow that the store's decision is in the ledger,
+// and returns when the workflow has acted on it. Errors as of TellChoice.
+func TellDecision(ctx context.Context, c client.Client, id domain.StoreOrderID, updateID string) error {
+	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: DecideUpdate}, nil)
+}
+
+// TellNews wakes an order's workflow: the bank called back. News that finds nothing to
+// do changes nothing, so it may come late, twice or never.
+func TellNews(ctx context.Context, c client.Client, id domain.StoreOrderID) error {
+	return c.SignalWorkflow(ctx, id.WorkflowID(), "", activities.NudgeSignal, activities.Nudge{Cause: domain.CauseNews})
+}
+
+// All are the workflows by their names on the wire.
+func All() map[string]any {
+	return map[string]any{
+		PaymentWorkflow: Payment, SweepWorkflow: Sweep, BalanceWorkflow: Balance, CatalogueWorkflow: Catalogue, IntakeWorkflow: Intake,
+		OrderWorkflow: Order, ReturnWorkflow: Return, MoveWorkflow: OrderMove,
+	}
 }

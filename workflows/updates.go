@@ -39,9 +39,10 @@ func RefusedAction(err error) (r Refused, ok bool) {
 // Act sends a person's order to a process's workflow and waits for what it did.
 // The same updateID again waits for the same answer. The error is Temporal's, or
 // one that RefusedAction reads.
-func Act(ctx context.Context, c client.Client, process string, action domain.Action, updateID string, in ActionInput) (ActionResult, error) {
-	var result ActionResult
-	err := update(ctx, c, client.UpdateWorkflowOptions{
+func Act[Result ActionResult | OrderActionResult](
+	ctx context.Context, c client.Client, process string, action domain.Action, updateID string, in ActionInput,
+) (result Result, err error) {
+	err = update(ctx, c, client.UpdateWorkflowOptions{
 		WorkflowID: process, UpdateID: updateID, UpdateName: string(action), Args: []any{in},
 	}, &result)
 	return result, err

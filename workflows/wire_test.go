@@ -81,12 +81,7 @@ func TestWire(t *testing.T) {
 		{activities.IntakePageResult{Last: 12, Full: true, Started: 1, Failed: 2}, `{"last":"12","full":true,"started":1,"failed":2}`},
 		{activities.IntakePageResult{}, `{"started":0,"failed":0}`},
 	} {
-		got, err := json.Marshal(c.value)
-		require.NoError(t, err)
-		require.Equal(t, c.want, string(got))
-		back := reflect.New(reflect.TypeOf(c.value))
-		require.NoError(t, json.Unmarshal(got, back.Interface()))
-		require.Equal(t, c.value, back.Elem().Interface())
+		requireWire(t, c.value, c.want)
 	}
 
 	require.Equal(t, []string{"Payment", "Sweep", "sweep", "tolem", "processing"},
@@ -108,9 +103,25 @@ func TestWire(t *testing.T) {
 		&activities.Catalogue{}: {"Refresh"},
 		&activities.Intake{}:    {"StartPage"},
 	} {
-		for _, m := range methods {
-			_, ok := reflect.TypeOf(activity).MethodByName(m)
-			require.True(t, ok, m)
-		}
+		requireMethods(t, activity, methods)
+	}
+}
+
+// requireWire asserts that a value is written as want, and read back whole.
+func requireWire(t *testing.T, value any, want string) {
+	t.Helper()
+	got, err := json.Marshal(value)
+	require.NoError(t, err)
+	require.Equal(t, want, string(got))
+	back := reflect.New(reflect.TypeOf(value))
+	require.NoError(t, json.Unmarshal(got, back.Interface()))
+	require.Equal(t, value, back.Elem().Interface())
+}
+
+func requireMethods(t *testing.T, activity any, methods []string) {
+	t.Helper()
+	for _, m := range methods {
+		_, ok := reflect.TypeOf(activity).MethodByName(m)
+		require.True(t, ok, m)
 	}
 }

@@ -1,0 +1,192 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
+	"tolem/domain"
+)
+
+// Wire names. They are in recorded histories and in other programs: never change
+// one.
+const (
+	ReturnWorkflow = "Return"
+	MoveWorkflow   = "OrderMove"
+)
+
+// ReturnInput starts the return of goods.
+type ReturnInput struct {
+	OrderID        domain.StoreOrderID  `json:"orderId"`
+	ReturnID       domain.StoreReturnID `json:"returnId"`
+	Ladder         domain.Ladder        `json:"ladder"`         // copied at acceptance
+	PartnerTimeout time.Duration        `json:"partnerTimeout"` // of one call
+	// RaiseAfter is how long it may be unknown whether the bank took the return,
+	// until a person is asked to look; 0 never asks.
+	RaiseAfter time.Duration `json:"raiseAfter,omitempty"`
+}
+
+// ReturnResult is how a return ended.
+type ReturnResult struct {
+	State    domain.ReturnState `json:"state"`
+	Attempts int                `json:"attempts"`
+}
+
+// Return takes one accepted return of goods to its end.
+//
+// When it returns, the bank has taken the sum off the credit once (returned), or
+// certainly not at all (failed); the ledger says the same. It returns an error only
+// from a bug.
+func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
+	if err := in.Ladder.Check(); err != nil {
+		return ReturnResult{}, temporal.NewNonRetryableApplicationError(in.OrderID.ReturnWorkflowID(in.ReturnID), "BadInput", err)
+	}
+	ctx, done := workflow.NewDisconnectedContext(ctx) // the bank may have taken it: no cancel from outside
+	defer done()
+	r := &goodsReturn{input: in, cause: domain.CauseScheduled, began: workflow.Now(ctx)}
+	if r.ask(ctx); r.now.Sent { // by another run
+		r.waits, r.cause = r.now.Waits, domain.CauseRecovery
+	}
+	for !r.now.State.Terminal() && !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		r.attempt(ctx)
+		if !r.now.State.Terminal() {
+			r.wait(ctx)
+			r.ask(ctx) // "after a timeout call … data for returns before repeating"
+		}
+	}
+	if !r.now.State.Terminal() {
+		return ReturnResult{}, workflow.NewContinueAsNewError(ctx, ReturnWorkflow, in)
+	}
+	r.show(ctx, "")
+	if r.now.State == domain.ReturnReturned {
+		move(ctx, in.OrderID)
+	}
+	return ReturnResult{State: r.now.State, Attempts: r.now.Attempts}, nil
+}
+
+// goodsReturn is what the workflow knows of its return.
+type goodsReturn struct {
+	input  ReturnInput
+	now    activities.ReturnCallResult
+	step   int
+	waits  int
+	waited time.Duration
+	cause  domain.Cause
+	began  time.Time
+}
+
+// ask reads what the bank has taken back, if a return may have been sent.
+func (r *goodsReturn) ask(ctx workflow.Context) {
+	r.step++
+	got, err := do(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: r.input.PartnerTimeout + attemptMargin, Summary: "ask the bank what it has taken back",
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, // it is asked again before each attempt
+	}, bank.AskReturned, r.call())
+	r.take(got, err)
+}
+
+// attempt makes one attempt, in the same bytes as those before. It is a regular
+// activity, so that the decision to make it is in the history before a byte leaves.
+func (r *goodsReturn) attempt(ctx workflow.Context) {
+	r.step++
+	in := r.call()
+	in.Waits, in.NextWait = r.waits+1, r.rung()
+	if r.cause == domain.CauseScheduled {
+		in.Waited = r.waited
+	}
+	got, err := regular(ctx, workflow.ActivityOptions{
+		TaskQueue: CFRONTQueue, StartToCloseTimeout: 2*r.input.PartnerTimeout + attemptMargin, // it may ask first what was taken back
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:     fmt.Sprintf("return · attempt %d · %s", r.now.Attempts+1, r.cause),
+	}, bank.ReturnAtBank, in)
+	r.take(got, err)
+	r.cause = domain.CauseScheduled
+}
+
+func (r *goodsReturn) call() activities.ReturnCallInput {
+	return activities.ReturnCallInput{OrderID: r.input.OrderID, ReturnID: r.input.ReturnID, Step: r.step, Cause: r.cause, Waits: r.waits}
+}
+
+// take takes over a call's result; an error means that nothing was reported, and the
+// next call learns from the ledger.
+func (r *goodsReturn) take(got activities.ReturnCallResult, err error) {
+	if err != nil {
+		r.now.Failure = notReported
+		return
+	}
+	r.now, r.step = got, max(r.step, got.Step)
+}
+
+func (r *goodsReturn) rung() time.Duration {
+	return max(r.input.Ladder.Wait(r.waits+1), r.waited+time.Millisecond)
+}
+
+// wait waits the next rung of the ladder, and asks a person to look when it has been
+// unknown for too long.
+func (r *goodsReturn) wait(ctx workflow.Context) {
+	after := r.rung()
+	began := workflow.Now(ctx)
+	due := began.Add(after)
+	late := r.began.Add(r.input.RaiseAfter)
+	if r.input.RaiseAfter > 0 && r.now.Reason == "" && !late.After(due) {
+		r.sleepUntil(ctx, late, due)
+		insist(ctx, "needs an operator", ledger.FlagReturn, activities.FlagReturnInput{
+			OrderID: r.input.OrderID, ReturnID: r.input.ReturnID, Reason: domain.ReasonReturnUnknown})
+		r.now.Reason = domain.ReasonReturnUnknown
+	}
+	r.sleepUntil(ctx, due, due)
+	r.waits++
+	r.waited = min(workflow.Now(ctx).Sub(began), after+timerGrain)
+}
+
+func (r *goodsReturn) sleepUntil(ctx workflow.Context, wake, due time.Time) {
+	next := "next at " + due.UTC().Format(time.TimeOnly) + " UTC"
+	r.show(ctx, next)
+	if left := wake.Sub(workflow.Now(ctx)); left > 0 {
+		_ = workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "return · " + next}).Get(ctx, nil) // ctx cannot be cancelled
+	}
+}
+
+// show tells people in Temporal where the return stands.
+func (r *goodsReturn) show(ctx workflow.Context, next string) {
+	err := workflow.UpsertTypedSearchAttributes(ctx, TolemState.ValueSet(string(r.now.State)),
+		Attempts.ValueSet(int64(r.now.Attempts)), NeedsOperator.ValueSet(r.now.Reason != ""))
+	if err != nil {
+		workflow.GetLogger(ctx).Error("search attributes not written", "process", r.input.OrderID.ReturnWorkflowID(r.input.ReturnID), "error", err)
+	}
+	details := string(r.now.State)
+	if r.now.Failure != "" {
+		details += " · no answer from the bank (" + r.now.Failure + ")"
+	}
+	if next != "" {
+		details += " · " + next
+	}
+	workflow.SetCurrentDetails(ctx, details)
+}
+
+// OrderMove takes an order that has ended forward, when the bank has news of it.
+//
+// When it returns, the ledger has the state that the bank told during the run, if it
+// is one that may follow what was known.
+func OrderMove(ctx workflow.Context, in activities.MoveInput) (activities.MoveResult, error) {
+	return move(ctx, in.OrderID), nil
+}
+
+// moveLimit bounds one question and its record, if PARTNER_TIMEOUT does not earlier.
+const moveLimit = time.Minute
+
+// move asks until bank and ledger have answered: the news waits.
+func move(ctx workflow.Context, id domain.StoreOrderID) activities.MoveResult {
+	for {
+		got, err := regular(ctx, workflow.ActivityOptions{
+			TaskQueue: CFRONTQueue, StartToCloseTimeout: moveLimit, Summary: "ask where the settled order stands",
+			RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+		}, bank.MoveSettled, activities.MoveInput{OrderID: id})
+		if err == nil || ctx.Err() != nil {
+			return got
+		}
+	}
+}
