@@ -17,6 +17,12 @@ func DecodePayment(body []byte) (digest string, problems int) {
 	return request.digest(), len(wrong)
 }
 
+// DecodeOrder is the decoder of POST /v1/orders, and the digest of what it read.
+func DecodeOrder(body []byte) (digest string, problems int) {
+	request, wrong := decodeOrder(body)
+	return request.digest(), len(wrong)
+}
+
 // DecodeBatch is the decoder of POST /v1/payments/batch: the rows, and what is
 // wrong with the array.
 func DecodeBatch(body []byte) (rows []json.RawMessage, problems int) {
@@ -68,6 +74,13 @@ func Digests() map[string]string {
 		}),
 		"order/1": actionRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
 			order("boss", "k", time.Unix(0, 0)).RequestSHA256,
+		"instalment_order/1": orderRequest{
+			StoreOrderID: "17/1", ClientPhone: "+77010000000", TotalSum: 90000_00, AutoConfirm: true, NDS: &amount,
+			orderTerms: orderTerms{
+				Invoice: invoiceView{"17", "2026-02-17", "STORE", "A-1"}, CreditProducts: []productView{{"Рассрочка 3", 3}}, Products: []goodsView{{"a<é", 2, 45000_00}},
+			},
+		}.digest(),
+		"return/1": digestOf("return/1", returnRequest{StoreReturnID: "r/1", Sum: amount, ToCard: true}),
 		"bulk/1": bulkRequest{
 			Filter: bulkFilter{States: []domain.State{domain.StatePaying}, Code: &code, Service: "P1011", Age: "15m", NeedsOperator: &yes, age: time.Hour},
 			Action: domain.ActionRetry, Reason: "r", DryRun: false,

@@ -22,6 +22,7 @@ import (
 
 	"tolem/api"
 	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/partners/processing"
 	simulator "tolem/simulators/processing"
 	"tolem/storage"
@@ -43,6 +44,8 @@ const (
 	identityCard = "900101300123"
 	reason       = "the-client-aigul-calls-every-hour" // why a person ordered something
 	evidence     = "letter-17-3/204-of-the-centre"     // on what
+	bankSecret   = "bank-secret-77aa"
+	clientPhone  = "+77010009911"
 )
 
 const tokens = "till:agent:" + secretAgent + ",other:agent:" + secretOther + ",eye:viewer:" + secretViewer +
@@ -82,7 +85,7 @@ func TestMain(m *testing.M) {
 // leaked is the first secret value found in text, with what is around it.
 func leaked(text string) string {
 	for _, value := range []string{
-		secretAgent, secretOther, secretViewer, secretBoth, secretStore, secretK2, secretOp, account, phone, fullName, identityCard, reason, evidence,
+		secretAgent, secretOther, secretViewer, secretBoth, secretStore, secretK2, secretOp, account, phone, fullName, identityCard, reason, evidence, bankSecret, clientPhone,
 	} {
 		if at := strings.Index(text, value); at >= 0 {
 			return text[max(0, at-100):min(len(text), at+100)]
@@ -122,6 +125,7 @@ func newBank(t *testing.T, change ...func(*api.Options)) *bank {
 	o := api.Options{
 		Ledger: b.ledger, Temporal: b.temporal.client, Centre: newCentre(t, partner.URL), Tokens: parsed,
 		Ladder: ladder, PartnerTimeout: 5 * time.Second, Location: almaty,
+		Bank: newInstalmentBank(t, "http://127.0.0.1:1"), Agreement: agreement, CallbackURL: "https://store.example/tolem",
 	}
 	for _, f := range change {
 		f(&o)
@@ -145,6 +149,19 @@ func newLedger(t *testing.T, address string) *storage.Ledger {
 func newCentre(t *testing.T, url string) *processing.Client {
 	t.Helper()
 	c, err := processing.New(processing.Options{URL: url, Token: "centre-token", Timeout: 5 * time.Second})
+	must(t, err)
+	return c
+}
+
+// agreement is what the store may send to the bank of trade instalments.
+var agreement = cfront.Agreement{
+	CreditProducts: []cfront.CreditProduct{{Name: "Рассрочка 3", Parts: 3}, {Name: "Рассрочка 6", Parts: 6}},
+	PointsOfSale:   []string{"A-1", "B/2"},
+}
+
+func newInstalmentBank(t *testing.T, url string) *cfront.Client {
+	t.Helper()
+	c, err := cfront.New(cfront.Options{URL: url, StoreID: "store-1", Secret: bankSecret, Timeout: 5 * time.Second})
 	must(t, err)
 	return c
 }

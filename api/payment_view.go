@@ -120,7 +120,8 @@ type attemptView struct {
 	ResultMessage string       `json:"resultMessage,omitempty"`
 	ResultText    string       `json:"resultText,omitempty"` // the code in our words
 	BodySHA256    string       `json:"bodySha256"`
-	Reported      bool         `json:"reported"` // false: nobody lived to report the outcome
+	TraceID       string       `json:"traceId,omitempty"` // the partner's own name of the call
+	Reported      bool         `json:"reported"`          // false: nobody lived to report the outcome
 }
 
 func attemptOf(a storage.Attempt) attemptView {
@@ -128,7 +129,7 @@ func attemptOf(a storage.Attempt) attemptView {
 		Attempt: a.Attempt, Call: a.Call, Cause: a.Cause, WaitedMs: a.Waited.Milliseconds(),
 		StartedAt: a.At.Time, DurationMs: a.Duration.Milliseconds(),
 		Outcome: a.Outcome, Failure: a.Failure, HTTPStatus: a.HTTPStatus,
-		ResultCode: a.ResultCode, ResultMessage: a.ResultMessage, BodySHA256: a.BodySHA256, Reported: a.Reported,
+		ResultCode: a.ResultCode, ResultMessage: a.ResultMessage, BodySHA256: a.BodySHA256, TraceID: a.TraceID, Reported: a.Reported,
 	}
 	if a.ResultCode != nil {
 		v.ResultText = a.ResultCode.Text()

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -149,9 +148,7 @@ func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 	case errors.As(err, &known): // the ledger's
 		return err
 	case err != nil:
-		slog.WarnContext(ctx, "order not answered by its workflow", "process", o.Process, "order", o.ID, "error", err)
-		return &problem{code: temporalUnavailable, cause: err,
-			detail: "the order is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
+		return s.unanswered(ctx, o, err)
 	case result.Refusal != "":
 		return refusal(result.Refusal, result.State, result.Effect == domain.EffectAttempted)
 	}
@@ -267,11 +264,6 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 		paymentView
 		Order actionView `json:"order"`
 	}{whole(payment), actionViewOf(placed)})
-}
-
-// listActions answers GET /v1/payments/{id}/actions: what people ordered, in order.
-func (s *Server) listActions(c echo.Context) error {
-	return s.actions(s.paymentProcess).list(c)
 }
 
 // actions lists what people ordered for a process.

@@ -122,7 +122,7 @@ func (s *Server) answerInTime(c echo.Context, p storage.Payment, run client.Work
 	h := c.Response().Header()
 	if wait, preferred := preferredWait(c.Request().Header); preferred {
 		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-		p = s.await(c.Request().Context(), p, run, wait)
+		p = waiting[storage.Payment]{row: p, settled: settled, look: s.look, run: run, stop: s.stopping}.until(c.Request().Context(), wait)
 	}
 	h.Set(echo.HeaderLocation, pathOf(p))
 	status := ended

@@ -109,36 +109,49 @@ func paymentFilter(given url.Values, now time.Time) (f storage.PaymentFilter, er
 		f.ResultCode = &code
 	}
 	for name, into := range map[string]**bool{"needs_operator": &f.NeedsOperator, "held": &f.Held, "paused": &f.Paused} {
-		if !given.Has(name) {
-			continue
+		if *into, err = yesNoParameter(given, name); err != nil {
+			return f, err
 		}
-		yes := given.Get(name) == "true"
-		if !yes && given.Get(name) != "false" {
-			return f, badParameter(name, ruleFormat, "must be true or false")
-		}
-		*into = &yes
 	}
 	if given.Has("batchId") {
 		if f.BatchID, err = domain.ParseBatchID(given.Get("batchId")); err != nil {
 			return f, badParameter("batchId", ruleFormat, "must be the batchId of an answer, 1 to 18 digits")
 		}
 	}
-	if f.CreatedAfter, err = instant(given, "createdAfter"); err != nil {
-		return f, err
+	f.CreatedAfter, f.CreatedBefore, err = age(given, now)
+	return f, err
+}
+
+// yesNoParameter reads true or false; nil when it is not given.
+func yesNoParameter(given url.Values, name string) (*bool, error) {
+	if !given.Has(name) {
+		return nil, nil
 	}
-	if f.CreatedBefore, err = instant(given, "createdBefore"); err != nil {
-		return f, err
+	yes := given.Get(name) == "true"
+	if !yes && given.Get(name) != "false" {
+		return nil, badParameter(name, ruleFormat, "must be true or false")
+	}
+	return &yes, nil
+}
+
+// age reads createdAfter, createdBefore and olderThan; zero when they do not narrow.
+func age(given url.Values, now time.Time) (after, before time.Time, err error) {
+	if after, err = instant(given, "createdAfter"); err != nil {
+		return after, before, err
+	}
+	if before, err = instant(given, "createdBefore"); err != nil {
+		return after, before, err
 	}
 	if given.Has("olderThan") {
-		age, err := duration(given.Get("olderThan"))
+		older, err := duration(given.Get("olderThan"))
 		if err != nil {
-			return f, err
+			return after, before, err
 		}
-		if before := now.Add(-age); f.CreatedBefore.IsZero() || before.Before(f.CreatedBefore) {
-			f.CreatedBefore = before
+		if limit := now.Add(-older); before.IsZero() || limit.Before(before) {
+			before = limit
 		}
 	}
-	return f, nil
+	return after, before, nil
 }
 
 // states reads state=a&state=b and state=a,b.
@@ -266,9 +279,4 @@ func (s *Server) paymentProcess(c echo.Context) (string, error) {
 // attempts lists a process's calls.
 func (s *Server) attempts(of func(echo.Context) (string, error)) rows[storage.Attempt, attemptView] {
 	return rows[storage.Attempt, attemptView]{of: of, read: s.ledger.Attempts, id: func(a storage.Attempt) int64 { return a.ID }, view: attemptOf}
-}
-
-// listAttempts answers GET /v1/payments/{id}/attempts, in the order of the calls.
-func (s *Server) listAttempts(c echo.Context) error {
-	return s.attempts(s.paymentProcess).list(c)
 }

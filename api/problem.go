@@ -41,6 +41,19 @@ const (
 	partnerTimeout       problemCode = "partner_timeout"
 	temporalUnavailable  problemCode = "temporal_unavailable"
 	tooManyMatched       problemCode = "too_many_matched"
+	orderIDTaken         problemCode = "store_order_id_taken"
+	alreadyDecided       problemCode = "already_decided"
+	notDeciding          problemCode = "not_deciding"
+	noLetter             problemCode = "no_letter"
+	returnIDTaken        problemCode = "store_return_id_taken"
+	notReturnable        problemCode = "not_returnable"
+	returnTooLarge       problemCode = "return_too_large"
+	returnOpen           problemCode = "return_under_way"
+	badSignature         problemCode = "bad_signature"
+	askedTooSoon         problemCode = "asked_too_soon"
+	bankRefused          problemCode = "bank_refused"
+	bankUnavailable      problemCode = "bank_unavailable"
+	bankTimeout          problemCode = "bank_timeout"
 )
 
 // retrySoon is the Retry-After, in seconds, of what usually passes by itself.
@@ -75,14 +88,30 @@ var problems = map[problemCode]problemRow{
 	catalogueUnavailable: {http.StatusServiceUnavailable, "The catalogue of services is not known", retrySoon},
 	reconciliationBusy:   {http.StatusServiceUnavailable, "Other registers are being compared", retrySoon},
 	partnerTimeout:       {http.StatusGatewayTimeout, "The processing centre did not answer in time", retrySoon},
-	temporalUnavailable:  {http.StatusServiceUnavailable, "The payment's process does not answer", retrySoon},
+	temporalUnavailable:  {http.StatusServiceUnavailable, "The process does not answer", retrySoon},
 	tooManyMatched:       {http.StatusUnprocessableEntity, "The filter matches too many payments", 0},
+	orderIDTaken:         {http.StatusConflict, "Another order holds this store_order_id", 0},
+	alreadyDecided:       {http.StatusConflict, "The store decided otherwise before", 0},
+	notDeciding:          {http.StatusConflict, "The order does not take this decision now", 0},
+	noLetter:             {http.StatusNotFound, "The bank has no contract for this order", 0},
+	returnIDTaken:        {http.StatusConflict, "Another return of this order holds this store_return_id", 0},
+	notReturnable:        {http.StatusConflict, "There is nothing to return", 0},
+	returnTooLarge:       {http.StatusUnprocessableEntity, "More would be returned than was sold", 0},
+	returnOpen:           {http.StatusConflict, "Another return of this order is under way", retrySoon},
+	badSignature:         {http.StatusUnauthorized, "No valid signature", 0},
+	askedTooSoon:         {http.StatusTooManyRequests, "The bank was asked for this phone just now", 0},
+	bankRefused:          {http.StatusUnprocessableEntity, "The bank refused", 0},
+	bankUnavailable:      {http.StatusBadGateway, "The bank gave no answer", retrySoon},
+	bankTimeout:          {http.StatusGatewayTimeout, "The bank did not answer in time", retrySoon},
 }
 
 // Every refusal of an order is a problem of its own name.
 func init() {
 	for why := range refusals {
 		problems[problemCode(why)] = problemRow{http.StatusConflict, "The payment does not take this order now", 0}
+	}
+	for _, why := range []domain.Refusal{domain.RefusalOrderEnded, domain.RefusalOrderHeld} { // the third is a payment's too
+		problems[problemCode(why)] = problemRow{http.StatusConflict, "The order does not take this action now", 0}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/partners/processing"
 	"tolem/storage"
 	"tolem/workflows"
@@ -49,10 +50,17 @@ type Options struct {
 	// PartnerTimeout bounds one call to the centre; payments carry it to the
 	// workflow, look-ups here keep to it.
 	PartnerTimeout time.Duration
-	PayerDeadline  time.Duration        // how long a payer may decide; 0 is 24 h
-	RaiseAfter     time.Duration        // the age at which an open payment needs an operator; 0 is never
-	Location       *time.Location       // of agentTransactionDate
-	Registry       *prometheus.Registry // served at /metrics; nil makes one
+	PayerDeadline  time.Duration  // how long a payer may decide; 0 is 24 h
+	RaiseAfter     time.Duration  // the age at which an open payment needs an operator; 0 is never
+	Location       *time.Location // of agentTransactionDate
+	// Bank is that of trade instalments, and Agreement what the store may send to it.
+	Bank      *cfront.Client
+	Agreement cfront.Agreement
+	// CallbackURL is where the bank reaches this API, up to and without /callbacks; ""
+	// asks for no callbacks.
+	CallbackURL string
+	OrderTerms  workflows.OrderTerms // which every order carries to its workflow
+	Registry    *prometheus.Registry // served at /metrics; nil makes one
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -67,6 +75,11 @@ type Server struct {
 	bulkMost       int           // payments of one bulk order
 	terms          workflows.PaymentTerms
 	location       *time.Location
+	bank           *cfront.Client
+	agreement      cfront.Agreement
+	callbackURL    string
+	orderTerms     workflows.OrderTerms
+	dictionary     dictionary
 
 	catalogue catalogue
 	health    health
@@ -97,6 +110,10 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	spoken, err := newDictionary()
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
@@ -104,6 +121,7 @@ func New(o Options) (*Server, error) {
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
+		bank:      o.Bank, agreement: o.Agreement, callbackURL: o.CallbackURL, orderTerms: o.OrderTerms, dictionary: spoken,
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	s.echo = s.routes()
@@ -127,12 +145,17 @@ func (o Options) check() error {
 		return errors.New("api: Temporal is missing")
 	case o.Centre == nil:
 		return errors.New("api: Centre is missing")
+	case o.Bank == nil:
+		return errors.New("api: Bank is missing")
 	case len(o.Tokens.callers) == 0:
 		return errors.New("api: Tokens is empty: nobody could call")
 	case o.PartnerTimeout <= 0:
 		return errors.New("api: PartnerTimeout must be above 0")
 	case o.Location == nil:
 		return errors.New("api: Location is missing: agentTransactionDate needs a time zone")
+	}
+	if err := o.Agreement.Check(); err != nil {
+		return err
 	}
 	return o.Ladder.Check()
 }
@@ -179,14 +202,15 @@ type route struct {
 // rarely keep secrets, and API_ADDR is loopback unless somebody opens it.
 func (s *Server) table() []route {
 	everybody := []role{roleAgent, roleViewer, roleOperator}
+	store := []role{roleStore, roleViewer, roleOperator}
 	return []route{
 		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
 		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
 		{http.MethodGet, "/v1/payments", everybody, paymentParameters, s.listPayments},
 		{http.MethodGet, "/v1/payments/:id", everybody, nil, s.getPayment},
 		{http.MethodPost, "/v1/payments/:id/pay", []role{roleAgent}, nil, s.payPayment},
-		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.listAttempts},
-		{http.MethodGet, "/v1/payments/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.listActions},
+		{http.MethodGet, "/v1/payments/:id/attempts", everybody, []string{"limit", "cursor"}, s.attempts(s.paymentProcess).list},
+		{http.MethodGet, "/v1/payments/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.paymentProcess).list},
 		{http.MethodPost, "/v1/payments/:id/retry", []role{roleOperator}, nil, s.actOnPayment(domain.ActionRetry)},
 		{http.MethodPost, "/v1/payments/:id/hold", []role{roleOperator}, nil, s.actOnPayment(domain.ActionHold)},
 		{http.MethodPost, "/v1/payments/:id/release", []role{roleOperator}, nil, s.actOnPayment(domain.ActionRelease)},
@@ -200,6 +224,21 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/operators/lookup", everybody, nil, s.lookupOperator},
 		{http.MethodGet, "/v1/reconciliation", []role{roleViewer, roleOperator}, []string{"date", "format"}, s.exportDay},
 		{http.MethodPost, "/v1/reconciliation", []role{roleOperator}, []string{"date", "format"}, s.compareDay},
+		{http.MethodPost, "/v1/clients/validate", []role{roleStore}, nil, s.validateClient},
+		{http.MethodPost, "/v1/orders", []role{roleStore}, nil, s.createOrder},
+		{http.MethodGet, "/v1/orders", store, orderParameters, s.listOrders},
+		{http.MethodGet, "/v1/orders/:id", store, nil, s.getOrder},
+		{http.MethodGet, "/v1/orders/:id/guarantee-letter", []role{roleStore, roleOperator}, []string{"format"}, s.getLetter},
+		{http.MethodPost, "/v1/orders/:id/confirm", []role{roleStore}, nil, s.decideOrder(domain.DecisionConfirm)},
+		{http.MethodPost, "/v1/orders/:id/reject", []role{roleStore}, nil, s.decideOrder(domain.DecisionReject)},
+		{http.MethodPost, "/v1/orders/:id/return", []role{roleStore}, nil, s.returnGoods},
+		{http.MethodGet, "/v1/orders/:id/returns", store, nil, s.returnsOfOrder},
+		{http.MethodGet, "/v1/orders/:id/attempts", store, []string{"limit", "cursor"}, s.attempts(s.orderProcess).list},
+		{http.MethodGet, "/v1/orders/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.orderProcess).list},
+		{http.MethodPost, "/v1/orders/:id/retry", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRetry)},
+		{http.MethodPost, "/v1/orders/:id/hold", []role{roleOperator}, nil, s.actOnOrder(domain.ActionHold)},
+		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
+		{http.MethodPost, "/callbacks/cfront/:token", nil, nil, s.callback}, // signed by the bank
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},
 		{http.MethodGet, "/metrics", nil, nil, s.metrics.serve},
