@@ -73,8 +73,8 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 // developer begins, and tells it to the terminal and nobody else.
 func developmentTokens(out io.Writer) string {
 	secret, second := rand.Text(), rand.Text()
-	fmt.Fprintf(out, "API_TOKENS is not set: for this run the token is %s (agent and operator), a second operator's is %s\n", secret, second)
-	return "dev:agent:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
+	fmt.Fprintf(out, "API_TOKENS is not set: for this run the token is %s (agent, store and operator), a second operator's is %s\n", secret, second)
+	return app.DevelopmentTokens(secret, second)
 }
 
 func migrate() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -38,7 +39,8 @@ type Options struct {
 	// InfraOnly leaves API and worker to other processes.
 	InfraOnly bool
 	// Getenv is the environment. An address set there replaces the embedded part:
-	// TEMPORAL_ADDRESS, DATABASE_URL, PROCESSING_URL, KAFKA_BROKERS, API_TOKENS.
+	// TEMPORAL_ADDRESS, DATABASE_URL, PROCESSING_URL, CFRONT_URL, KAFKA_BROKERS,
+	// API_TOKENS.
 	Getenv func(string) string
 	// Temporal is the client's configuration when TEMPORAL_ADDRESS is set.
 	Temporal client.Options
@@ -172,6 +174,31 @@ func (s *Stack) startPartners(ctx context.Context) error {
 	}()
 	s.Env["PROCESSING_URL"] = "http://" + listener.Addr().String() + partners.ProcessingPath
 	s.Env["PROCESSING_TOKEN"] = partners.DefaultToken
+	return s.useSimulatedBank("http://" + listener.Addr().String())
+}
+
+// useSimulatedBank leads API and worker to the simulated bank of trade instalments, and
+// the bank back to the API, unless the environment names another.
+func (s *Stack) useSimulatedBank(base string) error {
+	if s.replaced("CFRONT_URL") {
+		for _, name := range []string{"CFRONT_STORE_ID", "CFRONT_SECRET", "CFRONT_CALLBACK_URL", "CFRONT_AGREEMENT"} {
+			s.Env[name] = s.o.Getenv(name)
+		}
+		return nil
+	}
+	agreement := filepath.Join(s.o.Dir.Path(), "agreement.json")
+	if err := os.WriteFile(agreement, app.DevelopmentAgreement, 0o600); err != nil {
+		return fmt.Errorf("agreement with the simulated bank: %w", err)
+	}
+	api := s.o.Getenv("API_ADDR")
+	if api == "" {
+		api = app.DefaultAPIAddr
+	}
+	s.Env["CFRONT_URL"], s.Env["CFRONT_AGREEMENT"] = base+partners.CFRONTPath, agreement
+	s.Env["CFRONT_STORE_ID"], s.Env["CFRONT_SECRET"] = partners.CFRONTStoreID, partners.CFRONTSecret
+	if !s.replaced("CFRONT_CALLBACK_URL") {
+		s.Env["CFRONT_CALLBACK_URL"] = "http://" + api
+	}
 	return nil
 }
 
@@ -182,8 +209,8 @@ func (s *Stack) chooseLedger(context.Context) error {
 	return nil
 }
 
-// chooseTokens gives the developer one secret that may create as an agent and act
-// as an operator, and the secret of a second operator, who confirms what the first
+// chooseTokens gives the developer one secret that may create as an agent and as a
+// store and act as an operator, and the secret of a second operator, who confirms what the first
 // one resolves.
 func (s *Stack) chooseTokens(context.Context) error {
 	if s.replaced("API_TOKENS") {
@@ -198,7 +225,7 @@ func (s *Stack) chooseTokens(context.Context) error {
 		return err
 	}
 	s.Token, s.SecondToken = secret, second
-	s.Env["API_TOKENS"] = "dev:agent:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
+	s.Env["API_TOKENS"] = app.DevelopmentTokens(secret, second)
 	return nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	bank "tolem/simulators/cfront"
 	centre "tolem/simulators/processing"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
@@ -142,6 +143,7 @@ type infra struct {
 	t        *testing.T
 	stack    *embedded.Stack
 	centre   *centre.Centre
+	bank     *bank.Bank
 	temporal client.Client
 	env      map[string]string
 	api      *process
@@ -168,10 +170,12 @@ func startInfraWith(t *testing.T, settings map[string]string) *infra {
 		stack.Stop()
 		require.NoError(t, dir.Close())
 	})
-	i := &infra{t: t, stack: stack, centre: stack.Partners().Processing, env: stack.Env, token: stack.Token}
+	i := &infra{t: t, stack: stack, centre: stack.Partners().Processing, bank: stack.Partners().CFRONT, env: stack.Env, token: stack.Token}
 	i.temporal = dial(t, stack)
 	i.env["PARTNER_TIMEOUT"], i.env["RETRY_INITIAL"], i.env["RETRY_FACTOR"] = "3s", "100ms", "1.5"
 	i.env["API_ADDR"] = freeAddress(t)
+	i.env["CFRONT_CALLBACK_URL"] = i.url()
+	i.env["CFRONT_POLL_FIRST"], i.env["CFRONT_POLL_MAX"], i.env["CFRONT_PAYOUT_POLL_MAX"] = "100ms", "1s", "1s"
 	maps.Copy(i.env, settings)
 	i.startAPI()
 	return i

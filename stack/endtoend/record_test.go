@@ -55,10 +55,7 @@ func (i *infra) closedHistory(id, run string) *historypb.History {
 func (i *infra) keep(history *historypb.History, name string) {
 	i.t.Helper()
 	replayer := worker.NewWorkflowReplayer()
-	for workflowName, w := range map[string]any{
-		workflows.PaymentWorkflow: workflows.Payment, workflows.SweepWorkflow: workflows.Sweep, workflows.BalanceWorkflow: workflows.Balance,
-		workflows.CatalogueWorkflow: workflows.Catalogue, workflows.IntakeWorkflow: workflows.Intake,
-	} {
+	for workflowName, w := range workflows.All() {
 		replayer.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: workflowName})
 	}
 	require.NoError(i.t, replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history), name)

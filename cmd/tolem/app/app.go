@@ -16,6 +16,8 @@ import (
 
 	"tolem/activities"
 	"tolem/api"
+	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/partners/processing"
 	"tolem/storage"
 	"tolem/workers"
@@ -68,6 +70,10 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if err != nil {
 		return r, fmt.Errorf("%w: PROCESSING_URL: %w", ErrConfig, err)
 	}
+	bank, err := c.CFRONT.client()
+	if err != nil {
+		return r, err
+	}
 	c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
 	if r.temporal, err = client.NewLazyClient(c.Temporal); err != nil {
 		return r, fmt.Errorf("temporal client: %w", err)
@@ -81,7 +87,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		}
 	}
 	if parts.Worker {
-		err = r.startWorker(ctx, c, centre, activities.NewMetrics(registry))
+		err = r.startWorker(ctx, c, partners{centre, bank}, activities.NewMetrics(registry))
 		if err != nil {
 			return r, err
 		}
@@ -91,12 +97,20 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry,
+			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
 		})
 	}
 	return r, err
 }
 
-func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.Client, metrics *activities.Metrics) error {
+// partners are the clients of one process.
+type partners struct {
+	centre *processing.Client
+	bank   *cfront.Client
+}
+
+func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics *activities.Metrics) error {
+	centre := p.centre
 	start := func(ctx context.Context, p storage.OpenPayment) error {
 		_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
 		return err
@@ -105,10 +119,13 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 		Temporal: r.temporal, Namespace: namespace(c.Temporal),
 		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics,
 			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
-		Ledger:         &activities.Ledger{Ledger: r.ledger},
-		Sweep:          &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: start},
-		Balance:        &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
-		Catalogue:      &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
+		Ledger: &activities.Ledger{Ledger: r.ledger},
+		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: start,
+			Orders: r.orderSweep(c, metrics)},
+		Balance:   &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
+		Catalogue: &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
+		CFRONT: &activities.CFRONT{Ledger: r.ledger, Bank: p.bank, Words: c.CFRONT.Agreement.SubStates, Metrics: metrics,
+			PaidByState: c.CFRONT.Agreement.CheckPaid == cfront.CheckPaidClientRepaid},
 		Intake:         &activities.Intake{Ledger: r.ledger, Metrics: metrics, Start: start},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
 	}
@@ -121,6 +138,25 @@ func (r *Running) startWorker(ctx context.Context, c Config, centre *processing.
 	}
 	r.workers = w
 	return nil
+}
+
+// orderSweep starts what the ledger has of orders and Temporal has not.
+func (r *Running) orderSweep(c Config, metrics *activities.Metrics) *activities.OrderSweep {
+	terms := c.CFRONT.Terms
+	return &activities.OrderSweep{
+		Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics,
+		StartOrder: func(ctx context.Context, o storage.InstalmentOrder) error {
+			_, err := workflows.StartOrder(ctx, r.temporal, terms.Order(o.ID, o.Ladder(), workflows.OrderOptions{ValidateClient: o.ValidateClient, AutoConfirm: o.AutoConfirm}))
+			return err
+		},
+		StartReturn: func(ctx context.Context, g storage.OrderReturn) error {
+			_, err := workflows.StartReturn(ctx, r.temporal, terms.Return(g.OrderID, g.ID, g.Ladder()))
+			return err
+		},
+		Move: func(ctx context.Context, id domain.StoreOrderID) error {
+			return workflows.StartMove(ctx, r.temporal, id)
+		},
+	}
 }
 
 // meetTemporal makes the client's first call, alone. Until a client knows what its

@@ -24,6 +24,7 @@ type Config struct {
 	Tokens          string         // API_TOKENS: name:role:secret,…
 	ProcessingURL   string         // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string         // PROCESSING_TOKEN
+	CFRONT          CFRONT
 	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
 	PartnerTimeout  time.Duration  // PARTNER_TIMEOUT: one call to a partner
 	Location        *time.Location // TIMEZONE
@@ -35,10 +36,12 @@ type Config struct {
 	SweepOlderThan time.Duration
 }
 
+// DefaultAPIAddr is where the API listens unless API_ADDR says otherwise.
+const DefaultAPIAddr = "127.0.0.1:8080"
+
 // Defaults of the environment, see the README's table.
 const (
 	defaultDatabase       = "sqlite://tolem.db"
-	defaultAPIAddr        = "127.0.0.1:8080"
 	defaultProcessingURL  = "http://127.0.0.1:8091/processing" // go run ./simulators, which asks for
 	simulatorsToken       = "simulator"                        // this token
 	defaultRetryInitial   = "1s"
@@ -65,46 +68,61 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	c := Config{
 		DatabaseURL: get("DATABASE_URL", defaultDatabase), Temporal: temporal,
-		APIAddr: get("API_ADDR", defaultAPIAddr), Tokens: lookup("API_TOKENS"),
+		APIAddr: get("API_ADDR", DefaultAPIAddr), Tokens: lookup("API_TOKENS"),
 		ProcessingURL: lookup("PROCESSING_URL"), ProcessingToken: lookup("PROCESSING_TOKEN"),
 	}
 	if c.ProcessingURL == "" {
 		c.ProcessingURL, c.ProcessingToken = defaultProcessingURL, get("PROCESSING_TOKEN", simulatorsToken)
 	}
-	var wrong []error
-	note := func(name string, err error) {
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
-		}
-	}
+	var wrong complaints
+	note := wrong.note
+	c.CFRONT = readCFRONT(get, c.APIAddr, note)
 	initial, err := time.ParseDuration(get("RETRY_INITIAL", defaultRetryInitial))
 	note("RETRY_INITIAL", err)
 	if err == nil {
 		c.Ladder, err = domain.NewLadder(initial, get("RETRY_FACTOR", defaultRetryFactor))
 		note("RETRY_INITIAL and RETRY_FACTOR", err)
 	}
-	for _, d := range []struct {
-		name, otherwise string
-		least, most     time.Duration
-		into            *time.Duration
-	}{
+	readDurations(get, note, []duration{
 		{"PARTNER_TIMEOUT", defaultPartnerTimeout, 100 * time.Millisecond, 10 * time.Minute, &c.PartnerTimeout},
 		{"PAYER_DEADLINE", defaultPayerDeadline, time.Second, 30 * 24 * time.Hour, &c.PayerDeadline},
 		{"AGE_WARN", defaultAgeWarn, time.Second, 365 * 24 * time.Hour, &c.AgeWarn},
 		{"AGE_RAISE", defaultAgeRaise, time.Second, 365 * 24 * time.Hour, &c.AgeRaise},
-	} {
-		*d.into, err = time.ParseDuration(get(d.name, d.otherwise))
-		if err == nil && (*d.into < d.least || *d.into > d.most) {
-			err = fmt.Errorf("want %s to %s", d.least, d.most)
-		}
-		note(d.name, err)
-	}
+	})
+	c.CFRONT.Terms.PartnerTimeout = c.PartnerTimeout
 	c.Location, err = time.LoadLocation(get("TIMEZONE", defaultTimezone))
 	note("TIMEZONE", err)
 	if len(wrong) > 0 {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, errors.Join(wrong...))
 	}
 	return c, nil
+}
+
+// complaints are all that is wrong with the environment.
+type complaints []error
+
+func (c *complaints) note(name string, err error) {
+	if err != nil {
+		*c = append(*c, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+// duration is a variable that holds one, with its limits.
+type duration struct {
+	name, otherwise string
+	least, most     time.Duration
+	into            *time.Duration
+}
+
+func readDurations(get func(name, otherwise string) string, note func(string, error), durations []duration) {
+	for _, d := range durations {
+		var err error
+		*d.into, err = time.ParseDuration(get(d.name, d.otherwise))
+		if err == nil && (*d.into < d.least || *d.into > d.most) {
+			err = fmt.Errorf("want %s to %s", d.least, d.most)
+		}
+		note(d.name, err)
+	}
 }
 
 // terms are what every payment carries with it.
@@ -124,6 +142,12 @@ func TemporalFromEnv() (client.Options, error) {
 		temporal.HostPort = client.DefaultHostPort
 	}
 	return temporal, nil
+}
+
+// DevelopmentTokens is an API_TOKENS for one developer, who may do what an agent, a store
+// and an operator may, and for a second operator.
+func DevelopmentTokens(secret, second string) string {
+	return "dev:agent:" + secret + ",dev:store:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
 }
 
 // tokens reads API_TOKENS; an API without them could serve nobody.

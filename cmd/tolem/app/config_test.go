@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -79,5 +81,40 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), "hunter2")
 		})
+	}
+}
+
+// A bank of one's own needs what was agreed on with it, and gets no default secret.
+func TestSettingsOfTheBank(t *testing.T) {
+	c, err := app.Read(env(nil), client.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "http://127.0.0.1:8091/cfront", c.CFRONT.URL)
+	require.Equal(t, "http://127.0.0.1:8080", c.CFRONT.CallbackURL)
+	require.NotEmpty(t, c.CFRONT.Agreement.CreditProducts)
+	require.Equal(t, []time.Duration{2 * time.Second, time.Minute, time.Hour, 15 * time.Minute, 72 * time.Hour}, []time.Duration{
+		c.CFRONT.Terms.Poll.First, c.CFRONT.Terms.Poll.Most, c.CFRONT.Terms.PayoutPoll.Most, c.CFRONT.Terms.RaiseAfter, c.CFRONT.Terms.PayoutRaiseAfter})
+
+	folder := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	good := file("good.json", `{"credit_products":[{"name":"a","parts":3}]}`)
+	c, err = app.Read(env(map[string]string{"CFRONT_URL": "https://bank.example", "CFRONT_AGREEMENT": good}), client.Options{})
+	require.NoError(t, err)
+	require.Empty(t, c.CFRONT.Secret)
+	require.Empty(t, c.CFRONT.CallbackURL, "polling alone")
+
+	for name, wrong := range map[string]map[string]string{
+		"CFRONT_AGREEMENT":    {"CFRONT_URL": "https://bank.example"},
+		"credit_products":     {"CFRONT_AGREEMENT": file("empty.json", `{}`)},
+		"no such file":        {"CFRONT_AGREEMENT": filepath.Join(folder, "missing.json")},
+		"CFRONT_CALLBACK_URL": {"CFRONT_CALLBACK_URL": "store.example"},
+		"CFRONT_POLL_FIRST":   {"CFRONT_POLL_FIRST": "0s"},
+	} {
+		_, err := app.Read(env(wrong), client.Options{})
+		require.ErrorIs(t, err, app.ErrConfig, name)
+		require.ErrorContains(t, err, name)
 	}
 }
