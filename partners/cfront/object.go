@@ -1,12 +1,10 @@
 package cfront
 
 import (
-	"bytes"
 	"encoding/json"
-	"strings"
-	"unicode/utf8"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
 // object is one JSON object of the bank, read field by field by their exact names. What
@@ -18,13 +16,8 @@ type object struct {
 
 // readObject reads exactly one JSON object; anything else is broken and empty.
 func readObject(body []byte) *object {
-	body = bytes.TrimPrefix(body, []byte("\ufeff")) // RFC 8259, section 8.1: a parser may ignore it
-	o := &object{fields: map[string]json.RawMessage{}}
-	trimmed := bytes.TrimLeft(body, " \t\r\n")
-	if len(trimmed) == 0 || trimmed[0] != '{' || json.Unmarshal(body, &o.fields) != nil {
-		o.broken = true
-	}
-	return o
+	o, ok := call.ReadObject(body)
+	return &object{fields: o.Fields, broken: !ok}
 }
 
 // present says whether a field is there and not null.
@@ -41,20 +34,10 @@ func (o *object) text(name string) string {
 }
 
 // optionalText reads a string, or a number or boolean as it is written; "" when it is
-// absent, null, or no scalar. NUL becomes U+FFFD: PostgreSQL stores no NUL.
+// absent, null, or no scalar.
 func (o *object) optionalText(name string) string {
-	raw := o.fields[name]
-	switch {
-	case len(raw) == 0 || string(raw) == "null" || raw[0] == '{' || raw[0] == '[':
-		return ""
-	case raw[0] != '"':
-		return string(raw)
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return strings.ReplaceAll(s, "\x00", string(utf8.RuneError))
+	s, _ := call.Text(o.fields[name])
+	return s
 }
 
 // boolean reads true or false, which must be there.
@@ -85,7 +68,7 @@ func (o *object) money(name string) (m domain.Money) {
 // object reads an object inside; an absent one is empty.
 func (o *object) object(name string) *object {
 	if !o.present(name) {
-		return &object{fields: map[string]json.RawMessage{}}
+		return &object{}
 	}
 	inner := readObject(o.fields[name])
 	o.broken = o.broken || inner.broken

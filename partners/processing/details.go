@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
 // maxDisplays: "В объекте displays может вернутся от 1 до 30 параметров".
@@ -63,7 +64,7 @@ type parts struct{ whole bool }
 func (p *parts) fault() { p.whole = false }
 
 func (p *parts) text(raw json.RawMessage) string {
-	s, ok := text(raw)
+	s, ok := call.Text(raw)
 	if !ok {
 		p.fault()
 	}

@@ -1,17 +1,16 @@
 package processing
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
 // envelope is what every answer has, and the rest of its fields by their exact
-// names (encoding/json alone would take "Result" for result).
+// names.
 type envelope struct {
 	code    domain.Code
 	message string
@@ -22,33 +21,17 @@ type envelope struct {
 // parseEnvelope reads exactly one JSON object with an integer result. Its errors
 // are unreadable: not_json, no_result.
 func parseEnvelope(body []byte) (envelope, error) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff")) // RFC 8259, section 8.1: a parser may ignore it
-	if !json.Valid(body) {                          // trailing bytes included
+	o, ok := call.ReadObject(body)
+	if !ok {
 		return envelope{}, unreadable(ReasonNotJSON)
 	}
-	e := envelope{fields: map[string]json.RawMessage{}, double: map[string]bool{}}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
-		return envelope{}, unreadable(ReasonNotJSON)
-	}
-	for decoder.More() {
-		key, err := decoder.Token()
-		name, ok := key.(string)
-		var value json.RawMessage
-		if err != nil || !ok || decoder.Decode(&value) != nil {
-			return envelope{}, unreadable(ReasonNotJSON)
-		}
-		if _, seen := e.fields[name]; seen {
-			e.double[name] = true
-		}
-		e.fields[name] = value
-	}
+	e := envelope{fields: o.Fields, double: o.Double}
 	code, ok := integer(e.fields["result"], 9) // ledgers hold 32 bits; table 1 has three digits
 	if !ok || e.double["result"] {
 		return envelope{}, unreadable(ReasonNoResult)
 	}
 	e.code = domain.Code(code)
-	e.message, _ = text(e.fields["resultMessage"])
+	e.message, _ = call.Text(e.fields["resultMessage"])
 	return e, nil
 }
 
@@ -79,25 +62,4 @@ func (e envelope) id(name string) (int64, bool) {
 	}
 	parsed, err := domain.ParseAgentTransactionID(string(raw)) // transactionId has the same form
 	return int64(parsed), err == nil
-}
-
-// text reads any JSON scalar as text: a string's content, a number as it is
-// written, true or false. Absent and null are "". Objects and arrays are no text.
-//
-// NUL becomes U+FFFD: Postgres stores no NUL, and an outcome that cannot be
-// stored would be lost.
-func text(raw json.RawMessage) (string, bool) {
-	switch {
-	case len(raw) == 0 || string(raw) == "null":
-		return "", true
-	case raw[0] == '{' || raw[0] == '[':
-		return "", false
-	case raw[0] != '"':
-		return string(raw), true
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return "", false
-	}
-	return strings.ReplaceAll(s, "\x00", string(utf8.RuneError)), true
 }
