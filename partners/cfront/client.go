@@ -90,9 +90,13 @@ type Rejection struct {
 	Unauthorized bool // 401, 403: signature, store or agreement
 }
 
-// Error names operation, status and trace id.
+// Error names operation, status and, where there is one, trace id.
 func (r *Rejection) Error() string {
-	return "cfront: " + r.Operation + " was refused with HTTP " + strconv.Itoa(r.Status) + " (trace " + r.TraceID + ")"
+	text := "cfront: " + r.Operation + " was refused with HTTP " + strconv.Itoa(r.Status)
+	if r.TraceID != "" {
+		text += " (trace " + r.TraceID + ")"
+	}
+	return text
 }
 
 // post sends the exact bytes, signed, and returns a 2xx answer, or a 4xx that the caller

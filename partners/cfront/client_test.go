@@ -98,8 +98,10 @@ func TestBytesAndSignature(t *testing.T) {
 
 // What create's answers mean, of both generations.
 func TestCreateAnswers(t *testing.T) {
+	byStatus := Dialect{CreatedStatus: []int{201}, DuplicateStatus: []int{200}}
 	for name, c := range map[string]struct {
 		desk    *desk
+		dialect Dialect
 		want    Created
 		refused bool   // a Rejection
 		reason  string // of a Failure
@@ -108,7 +110,15 @@ func TestCreateAnswers(t *testing.T) {
 		"new, 200":              {desk: &desk{status: 200, body: `{"order_id":9}`}, want: Created{OrderID: "9", Meta: Meta{HTTPStatus: 200}}},
 		"duplicate":             {desk: &desk{status: 409, body: `{"order_id":"9f0c"}`}, want: Created{OrderID: "9f0c", Duplicate: true, Meta: Meta{HTTPStatus: 409}}},
 		"409 without a number":  {desk: &desk{status: 409, body: `{"message":"busy"}`}, refused: true},
+		"duplicate by 200":      {desk: &desk{status: 200, body: `{"order_id":"9f0c"}`}, dialect: byStatus, want: Created{OrderID: "9f0c", Duplicate: true, Meta: Meta{HTTPStatus: 200}}},
+		"new beside that":       {desk: &desk{status: 201, body: `{"order_id":"9f0c"}`}, dialect: byStatus, want: Created{OrderID: "9f0c", Meta: Meta{HTTPStatus: 201}}},
+		"200 without a number":  {desk: &desk{status: 200, body: `{"message":"done"}`}, dialect: byStatus, reason: ReasonBadAnswer}, // no refusal: an order may be there
+		"409 is no duplicate":   {desk: &desk{status: 409, body: `{"order_id":"9f0c"}`}, dialect: byStatus, refused: true},
+		"two numbers":           {desk: &desk{status: 201, body: `{"order_id":"9f0c","order_id":"7a"}`}, reason: ReasonBadAnswer},
 		"400":                   {desk: &desk{status: 400, body: `{"message":"total_sum"}`}, refused: true},
+		"404 with HTML":         {desk: &desk{status: 404, body: `<html>total_sum`}, refused: true},
+		"408":                   {desk: &desk{status: 408, body: `{"message":"total_sum"}`}, reason: call.ReasonStatus},
+		"429":                   {desk: &desk{status: 429, body: `{"message":"total_sum"}`}, reason: call.ReasonStatus},
 		"401":                   {desk: &desk{status: 401}, refused: true},
 		"500":                   {desk: &desk{status: 500, body: `{"order_id":"9f0c"}`}, reason: call.ReasonStatus},
 		"201 without a number":  {desk: &desk{status: 201, body: `{}`}, reason: ReasonBadAnswer},
@@ -119,7 +129,7 @@ func TestCreateAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := c.desk
-			got, err := d.client(t, Dialect{}).Create(t.Context(), []byte(`{"store_order_id":"17"}`))
+			got, err := d.client(t, c.dialect).Create(t.Context(), []byte(`{"store_order_id":"17"}`))
 			require.Equal(t, c.want, got)
 			require.EqualValues(t, 1, d.asked.Load(), "nothing is sent twice")
 			var rejection *Rejection
@@ -149,6 +159,24 @@ func TestStateAnswers(t *testing.T) {
 	var failure *call.Failure
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, ReasonStrangeEcho, failure.Reason)
+
+	for _, body := range []string{
+		`{"state":"SUCCESS","order_sub_state":"ACTIVE"}`, `{"order_id":null,"state":"SUCCESS"}`, `{"order_id":{},"state":"SUCCESS"}`, `{"order_id":"9f0c"}`,
+		`{"order_id":"9f0c","state":""}`, `{"order_id":"9f0c","state":"SUCCESS","order_sub_state":{}}`, `{"order_id":"9f0c","state":"FAIL","state":"SUCCESS"}`,
+		`{"order_id":"other","order_id":"9f0c","state":"SUCCESS"}`, `{"order_id":"9f0c","State":"SUCCESS"}`, `[{"order_id":"9f0c","state":"SUCCESS"}]`,
+	} {
+		d.body = body
+		for name, ask := range map[string]func() (Standing, error){
+			"state":   func() (Standing, error) { return c.State(t.Context(), "9f0c") },
+			"confirm": func() (Standing, error) { return c.Confirm(t.Context(), []byte(`{"order_id":"9f0c"}`)) },
+			"reject":  func() (Standing, error) { return c.Reject(t.Context(), []byte(`{"order_id":"9f0c"}`)) },
+		} {
+			got, err := ask()
+			require.ErrorAs(t, err, &failure, "%s %s", name, body)
+			require.Equal(t, ReasonBadAnswer, failure.Reason, "%s %s", name, body)
+			require.Zero(t, got)
+		}
+	}
 
 	d.status, d.body, d.header = 404, `{"message":"order not found"}`, map[string]string{"Trace-Id": "t-2"}
 	_, err = c.State(t.Context(), "9f0c")
@@ -184,15 +212,25 @@ func TestClientNotFound(t *testing.T) {
 // Money comes as number and as text; what is neither is not guessed.
 func TestReversedMoney(t *testing.T) {
 	for body, want := range map[string]domain.Money{
-		`{"reverse_list":[{"sum":100.5},{"sum":"0.50"}]}`: 10100,
-		`{"reverse_list":[]}`:                             0,
-		`{"reverse_list":[{"sum":100.005}]}`:              -1,
-		`{"reverse_list":[{"sum":"many"}]}`:               -1,
-		`{"reverse_list":[{"sum":null}]}`:                 -1,
-		`{"reverse_list":{}}`:                             -1,
+		`{"total_sum":500,"reverse_list":[{"sum":100.5},{"sum":"0.50"}]}`:                               10100,
+		`{"total_sum":"500.0","reverse_list":[{"sum":500.00,"timestamp":null}]}`:                        50000,
+		`{"total_sum":500.00,"reverse_list":[]}`:                                                        0,
+		`{"total_sum":500,"reverse_list":null,"point_id":null,"create_timestamp":null}`:                 0,
+		`{"total_sum":500,"reverse_list":[{"sum":100.005}]}`:                                            -1,
+		`{"total_sum":500,"reverse_list":[{"sum":"many"}]}`:                                             -1,
+		`{"total_sum":500,"reverse_list":[{"sum":null}]}`:                                               -1,
+		`{"total_sum":500,"reverse_list":[{"sum":-1}]}`:                                                 -1,
+		`{"total_sum":500,"reverse_list":[{"sum":1,"sum":2}]}`:                                          -1,
+		`{"total_sum":500,"reverse_list":[{"sum":92233720368547758.07}]}`:                               -1,
+		`{"total_sum":500,"reverse_list":[` + strings.Repeat(`{"sum":1},`, maxReverses) + `{"sum":1}]}`: -1,
+		`{"total_sum":500,"reverse_list":[1]}`:                                                          -1,
+		`{"total_sum":500,"reverse_list":{}}`:                                                           -1,
+		`{"total_sum":null,"reverse_list":[]}`:                                                          -1, // no order's card, and so no word about returns
+		`{"reverse_list":[]}`:                                                                           -1,
+		`{}`:                                                                                            -1,
 	} {
 		data, err := (&desk{status: 200, body: body}).client(t, Dialect{}).OrderData(t.Context(), "9f0c")
-		require.Equal(t, want == -1, err != nil, "%s: %v", body, err)
+		require.Equal(t, want == -1, err != nil, "%.90s: %v", body, err)
 		if err == nil {
 			require.Equal(t, want, data.Reversed(), body)
 		}

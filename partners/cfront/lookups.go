@@ -61,7 +61,7 @@ func decodeClient(body []byte) (ClientFound, bool) {
 	if !f.Found {
 		f = ClientFound{}
 	}
-	return f, !o.broken
+	return f, o.ok()
 }
 
 // LetterRequest asks for the letter of an order.
@@ -129,7 +129,7 @@ func decodeLetter(body []byte) (Letter, bool) {
 	if !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
 		return Letter{}, false
 	}
-	return l, !o.broken
+	return l, o.ok()
 }
 
 // LetterPDF fetches the letter itself (/api/order/guarantee/letter). Errors as Create.
@@ -195,8 +195,11 @@ func (c *Client) OrderData(ctx context.Context, orderID string) (OrderData, erro
 	return data, nil
 }
 
-// maxReverse bounds one sum, so that a sum of many still fits.
-const maxReverse = domain.Money(1e15)
+// maxReverse and maxReverses bound what was taken back, so that its sum always fits.
+const (
+	maxReverse  = domain.Money(1e15)
+	maxReverses = 1000
+)
 
 func decodeOrderData(body []byte) (OrderData, bool) {
 	o := readObject(body)
@@ -205,14 +208,14 @@ func decodeOrderData(body []byte) (OrderData, bool) {
 		InvoiceNumber: o.optionalText("invoice_number"), InvoiceDate: o.optionalText("invoice_date"), PointID: o.optionalText("point_id"),
 		CreatedAt: o.optionalText("create_timestamp"), MaskedCard: o.optionalText("maskedCard"), IBAN: o.optionalText("iban"),
 	}
+	o.must(o.present("total_sum")) // any object would else say that nothing was taken back
 	o.list("reverse_list", func(item *object) {
 		r := Reverse{Sum: item.money("sum"), At: item.optionalText("timestamp")}
-		if !item.present("sum") || r.Sum < 0 || r.Sum > maxReverse || len(d.Reverses) > 1000 {
-			item.broken = true // what was taken back must not be guessed
-		}
+		item.must(item.present("sum") && r.Sum >= 0 && r.Sum <= maxReverse) // what was taken back must not be guessed
 		d.Reverses = append(d.Reverses, r)
 	})
-	return d, !o.broken
+	o.must(len(d.Reverses) <= maxReverses)
+	return d, o.ok()
 }
 
 // Report is what the bank paid the store for on one day.
@@ -268,8 +271,6 @@ func decodeReport(body []byte) (Report, bool) {
 			OperationAt: item.optionalText("operation_timestamp"), ContractNumber: item.optionalText("odb_contract_number"),
 		})
 	})
-	if !o.present("orders") {
-		return Report{}, false
-	}
-	return r, !o.broken
+	o.must(o.present("orders"))
+	return r, o.ok()
 }

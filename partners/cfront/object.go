@@ -8,86 +8,88 @@ import (
 )
 
 // object is one JSON object of the bank, read field by field by their exact names. What
-// is missing or in another shape where it must be there makes it broken.
+// is missing where it must be there, or has another shape, makes it broken, and so does
+// a field that is read and stands there twice.
 type object struct {
-	fields map[string]json.RawMessage
-	broken bool
+	call.Object
+	broken *bool // one for the whole answer
 }
 
 // readObject reads exactly one JSON object; anything else is broken and empty.
-func readObject(body []byte) *object {
-	o, ok := call.ReadObject(body)
-	return &object{fields: o.Fields, broken: !ok}
+func readObject(body []byte) *object { return (&object{broken: new(bool)}).inner(body) }
+
+func (o *object) inner(body []byte) *object {
+	read, ok := call.ReadObject(body)
+	o.must(ok)
+	return &object{read, o.broken}
+}
+
+// must breaks the object unless something holds.
+func (o *object) must(hold bool) { *o.broken = *o.broken || !hold }
+
+// ok says that everything read so far is there, and in its shape.
+func (o *object) ok() bool { return !*o.broken }
+
+// raw is a field as it came; nil when it is absent or null.
+func (o *object) raw(name string) json.RawMessage {
+	o.must(!o.Double[name])
+	if raw := o.Fields[name]; string(raw) != "null" {
+		return raw
+	}
+	return nil
 }
 
 // present says whether a field is there and not null.
-func (o *object) present(name string) bool {
-	raw, ok := o.fields[name]
-	return ok && string(raw) != "null"
-}
+func (o *object) present(name string) bool { return o.raw(name) != nil }
 
 // text reads a text that must be there and not be empty.
 func (o *object) text(name string) string {
 	s := o.optionalText(name)
-	o.broken = o.broken || s == ""
+	o.must(s != "")
 	return s
 }
 
 // optionalText reads a string, or a number or boolean as it is written; "" when it is
-// absent, null, or no scalar.
+// absent or null.
 func (o *object) optionalText(name string) string {
-	s, _ := call.Text(o.fields[name])
+	s, ok := call.Text(o.raw(name))
+	o.must(ok)
 	return s
 }
 
 // boolean reads true or false, which must be there.
 func (o *object) boolean(name string) bool {
-	switch string(o.fields[name]) {
-	case "true":
-		return true
-	case "false":
-		return false
-	}
-	o.broken = true
-	return false
+	literal := string(o.raw(name))
+	o.must(literal == "true" || literal == "false")
+	return literal == "true"
 }
 
 // money reads an amount, a number or a text, "500", "500.0" or "500.00"; zero when it is
-// absent or null. Anything else breaks the object.
+// absent or null.
 func (o *object) money(name string) (m domain.Money) {
-	if !o.present(name) {
-		return 0
-	}
-	if m.UnmarshalJSON(o.fields[name]) != nil {
-		o.broken = true
-		return 0
+	if raw := o.raw(name); raw != nil {
+		o.must(m.UnmarshalJSON(raw) == nil) // which leaves zero where it fails
 	}
 	return m
 }
 
 // object reads an object inside; an absent one is empty.
 func (o *object) object(name string) *object {
-	if !o.present(name) {
-		return &object{}
+	if raw := o.raw(name); raw != nil {
+		return o.inner(raw)
 	}
-	inner := readObject(o.fields[name])
-	o.broken = o.broken || inner.broken
-	return inner
+	return &object{broken: o.broken}
 }
 
 // list reads a list of objects; an absent one is empty. each reads one of them.
 func (o *object) list(name string, each func(*object)) {
-	if !o.present(name) {
+	raw := o.raw(name)
+	if raw == nil {
 		return
 	}
 	var items []json.RawMessage
-	if json.Unmarshal(o.fields[name], &items) != nil {
-		o.broken = true
-		return
-	}
-	for _, raw := range items {
-		item := readObject(raw)
-		each(item)
-		o.broken = o.broken || item.broken
+	o.must(json.Unmarshal(raw, &items) == nil)
+	for _, item := range items {
+		each(o.inner(item))
 	}
 }

@@ -39,7 +39,7 @@ func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
 	duplicate := slices.Contains(c.dialect.DuplicateStatus, answer.Status)
 	id, ok := decodeCreated(answer.Body)
 	switch {
-	case !ok && duplicate: // "409 … body is {"order_id"}": without it, a refusal like any other
+	case !ok && duplicate && answer.Status >= 400: // "409 … body is {"order_id"}": without it, a refusal like any other
 		return Created{}, c.rejection(opCreate, answer)
 	case !ok || !duplicate && !slices.Contains(c.dialect.CreatedStatus, answer.Status):
 		return Created{}, c.bad(opCreate, answer, ReasonBadAnswer)
@@ -51,7 +51,7 @@ func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
 func decodeCreated(body []byte) (orderID string, ok bool) {
 	o := readObject(body)
 	orderID = o.text("order_id")
-	return orderID, !o.broken && between(orderID, 1, maxOrderID)
+	return orderID, o.ok() && between(orderID, 1, maxOrderID)
 }
 
 // State asks where an order stands (/api/order/state): "он всегда отдает текущий статус
@@ -83,9 +83,9 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 	}
 	s, err := DecodeStanding(answer.Body)
 	switch {
-	case err != nil:
+	case err != nil || s.OrderID == "":
 		return Standing{}, c.bad(operation, answer, ReasonBadAnswer)
-	case s.OrderID != "" && s.OrderID != readObject(body).optionalText("order_id"):
+	case s.OrderID != readObject(body).optionalText("order_id"):
 		return Standing{}, c.bad(operation, answer, ReasonStrangeEcho)
 	}
 	s.Meta = metaOf(answer)
@@ -94,12 +94,13 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 
 // DecodeStanding reads the state of an order, from an answer or from a callback: "Формат
 // колбека такой же точно, как у ответа сервиса /api/order/state". It must name a state;
-// the sub-state may be missing. Errors wrap ErrStanding.
+// the sub-state may be missing, and so may the order of a callback, whose address tells
+// it. Errors wrap ErrStanding.
 func DecodeStanding(body []byte) (Standing, error) {
 	o := readObject(body)
 	s := Standing{OrderID: o.optionalText("order_id"), State: o.text("state"), SubState: o.optionalText("order_sub_state"), Message: o.optionalText("message")}
 	const longest = 64 // the words go into ledgers and search attributes
-	if o.broken || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
+	if !o.ok() || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
 		return Standing{}, ErrStanding
 	}
 	return s, nil
@@ -139,7 +140,7 @@ func decodePaid(body []byte) (Paid, bool) {
 	if o.present("bank_can_return_money_to_card") {
 		p.CanReturnToCard = o.boolean("bank_can_return_money_to_card")
 	}
-	return p, !o.broken
+	return p, o.ok()
 }
 
 // Returned is a return that the bank took.
