@@ -137,9 +137,8 @@ func (c *Client) request(operation string, body []byte) call.Request {
 }
 
 func (c *Client) rejection(operation string, a call.Answer) *Rejection {
-	o := readObject(a.Body)
 	return &Rejection{
-		Operation: operation, Status: a.Status, Message: o.optionalText("message"), TraceID: a.TraceID,
+		Operation: operation, Status: a.Status, Message: readObject(a.Body).shown("message"), TraceID: a.TraceID,
 		NotFound: slices.Contains(c.dialect.NotFoundStatus, a.Status), Unauthorized: a.Status == 401 || a.Status == 403,
 	}
 }

@@ -2,8 +2,6 @@ package cfront
 
 import (
 	"context"
-	"encoding/json"
-	"time"
 
 	"tolem/domain"
 )
@@ -62,90 +60,6 @@ func decodeClient(body []byte) (ClientFound, bool) {
 		f = ClientFound{}
 	}
 	return f, o.ok()
-}
-
-// LetterRequest asks for the letter of an order.
-type LetterRequest struct {
-	OrderID       string
-	InvoiceNumber string // "" leaves the order's own
-	InvoiceDate   string // YYYY-MM-DD; "" likewise
-}
-
-func (r LetterRequest) body() ([]byte, error) {
-	if !between(r.OrderID, 1, maxOrderID) {
-		return nil, wrong("order_id", "must have 1 to 100 characters")
-	}
-	type invoice struct {
-		Number string `json:"number,omitempty"`
-		Date   string `json:"date,omitempty"`
-	}
-	w := struct {
-		OrderID string   `json:"order_id"`
-		Invoice *invoice `json:"invoice,omitempty"`
-	}{OrderID: r.OrderID}
-	if r.InvoiceNumber != "" || r.InvoiceDate != "" {
-		w.Invoice = &invoice{r.InvoiceNumber, r.InvoiceDate}
-	}
-	return encode(w)
-}
-
-// Letter is what the bank tells of a contract: "дата, номер, реквизиты". Raw is all of
-// it, and heavy with personal data: it is passed on and never kept or logged.
-type Letter struct {
-	Raw            json.RawMessage
-	contractNumber string
-	contractDate   string
-	Meta
-}
-
-// Contract is number and date of the client's credit contract, as the bank writes them;
-// "" when the letter has none.
-func (l Letter) Contract() (number, date string) { return l.contractNumber, l.contractDate }
-
-// LetterData asks for the data of a contract (/api/order/data/for/guarantee/letter).
-// Errors as Create.
-func (c *Client) LetterData(ctx context.Context, r LetterRequest) (Letter, error) {
-	body, err := r.body()
-	if err != nil {
-		return Letter{}, err
-	}
-	answer, err := c.post(ctx, opLetterData, body)
-	if err != nil {
-		return Letter{}, err
-	}
-	letter, ok := decodeLetter(answer.Body)
-	if !ok {
-		return Letter{}, c.bad(opLetterData, answer, ReasonBadAnswer)
-	}
-	letter.Meta = metaOf(answer)
-	return letter, nil
-}
-
-func decodeLetter(body []byte) (Letter, bool) {
-	o := readObject(body)
-	bank := o.object("expansion").object("bank")
-	l := Letter{Raw: body, contractNumber: bank.optionalText("agreement"), contractDate: bank.optionalText("agreement_date")}
-	const longest = 128 // they go into the ledger
-	if !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
-		return Letter{}, false
-	}
-	return l, o.ok()
-}
-
-// LetterPDF fetches the letter itself (/api/order/guarantee/letter). Errors as Create.
-func (c *Client) LetterPDF(ctx context.Context, r LetterRequest) ([]byte, error) {
-	body, err := r.body()
-	if err != nil {
-		return nil, err
-	}
-	answer, err := c.post(ctx, opLetterPDF, body)
-	if err != nil {
-		return nil, err
-	}
-	if len(answer.Body) < 5 || string(answer.Body[:5]) != "%PDF-" {
-		return nil, c.bad(opLetterPDF, answer, ReasonBadAnswer)
-	}
-	return answer.Body, nil
 }
 
 // OrderData is the bank's card of an order.
@@ -241,7 +155,7 @@ type ReportedOrder struct {
 // StoreReport asks for a day's report (/api/store/report); day is YYYY-MM-DD. Errors as
 // Create.
 func (c *Client) StoreReport(ctx context.Context, day string) (Report, error) {
-	if _, err := time.Parse(time.DateOnly, day); err != nil {
+	if !isDate(day) {
 		return Report{}, wrong("date", "is not YYYY-MM-DD")
 	}
 	body, err := encode(map[string]string{"date": day})

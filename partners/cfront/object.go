@@ -57,6 +57,12 @@ func (o *object) optionalText(name string) string {
 	return s
 }
 
+// shown reads what is only shown: as optionalText, and "" when it is no scalar.
+func (o *object) shown(name string) string {
+	s, _ := call.Text(o.Fields[name])
+	return s
+}
+
 // boolean reads true or false, which must be there.
 func (o *object) boolean(name string) bool {
 	literal := string(o.raw(name))
