@@ -28,6 +28,7 @@ type desk struct {
 	header map[string]string
 	abort  bool
 	asked  atomic.Int32
+	method string
 	path   string
 	sent   []byte
 	got    http.Header
@@ -35,7 +36,7 @@ type desk struct {
 
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.asked.Add(1)
-	d.path, d.got = r.URL.Path, r.Header
+	d.method, d.path, d.got = r.Method, r.URL.Path, r.Header
 	d.sent, _ = io.ReadAll(r.Body)
 	if d.abort {
 		panic(http.ErrAbortHandler)
@@ -67,7 +68,7 @@ func application() CreateRequest {
 	return CreateRequest{
 		StoreOrderID: "17", ClientPhone: "+77010000011", TotalSum: 50000,
 		InvoiceNumber: "5", InvoiceDate: "2026-02-17", InvoiceSource: "STORE", Programs: []Program{{Type: "Рассрочка 3", PartsCounts: []int{3}}},
-		Products: []Product{{Name: "Чайник <1>", Count: 1, Sum: 50000}},
+		Products: []Product{{Name: `Чайник <1> & "крышка"`, Count: 1, Sum: 50000}},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 	"unicode/utf8"
 
 	"tolem/domain"
@@ -68,6 +67,10 @@ type MerchantInfo struct {
 	IBANAccount string `json:"iban_account,omitempty"`
 }
 
+func (m MerchantInfo) readable() bool {
+	return utf8.ValidString(m.StoreName) && utf8.ValidString(m.EDRPOUCode) && utf8.ValidString(m.IBANAccount)
+}
+
 // ReturnRequest takes goods back (/api/order/return).
 type ReturnRequest struct {
 	OrderID       string
@@ -96,10 +99,10 @@ type wireCreate struct {
 	ClientPhone  string `json:"client_phone"`
 	TotalSum     amount `json:"total_sum"`
 	Invoice      struct {
-		Date    string `json:"date"`
 		Number  string `json:"number"`
-		PointID string `json:"point_id,omitempty"`
+		Date    string `json:"date"`
 		Source  string `json:"source"`
+		PointID string `json:"point_id,omitempty"`
 	} `json:"invoice"`
 	Programs         []wireProgram   `json:"available_programs"`
 	Products         []wireProduct   `json:"products"`
@@ -133,14 +136,14 @@ func (r CreateRequest) Body(d Dialect) ([]byte, error) {
 	}
 	w := wireCreate{
 		StoreOrderID: r.StoreOrderID, ClientPhone: r.ClientPhone, TotalSum: amount{r.TotalSum, d.MoneyAsText},
-		ResultCallback: r.ResultCallback, Merchant: r.Merchant,
+		ResultCallback: r.ResultCallback,
 	}
-	w.Invoice.Date, w.Invoice.Number, w.Invoice.PointID, w.Invoice.Source = r.InvoiceDate, r.InvoiceNumber, r.PointID, r.InvoiceSource
+	if r.Merchant != nil && *r.Merchant != (MerchantInfo{}) {
+		w.Merchant = r.Merchant
+	}
+	w.Invoice.Number, w.Invoice.Date, w.Invoice.Source, w.Invoice.PointID = r.InvoiceNumber, r.InvoiceDate, r.InvoiceSource, r.PointID
 	for _, p := range r.Programs {
-		w.Programs = append(w.Programs, wireProgram(struct {
-			PartsCounts []int
-			Type        string
-		}{p.PartsCounts, p.Type}))
+		w.Programs = append(w.Programs, wireProgram{p.PartsCounts, p.Type})
 	}
 	for _, p := range r.Products {
 		w.Products = append(w.Products, wireProduct{p.Name, p.Count, amount{p.Sum, d.MoneyAsText}})
@@ -160,7 +163,6 @@ func (d Dialect) some(m *domain.Money) *amount {
 }
 
 func (r CreateRequest) check() error {
-	date, err := time.Parse(time.DateOnly, r.InvoiceDate)
 	switch {
 	case !between(r.StoreOrderID, 1, maxStoreOrderID):
 		return wrong("store_order_id", "must have 1 to 64 characters")
@@ -170,7 +172,7 @@ func (r CreateRequest) check() error {
 		return wrong("total_sum", "must be at least 1.00")
 	case r.InvoiceNumber == "" || !utf8.ValidString(r.InvoiceNumber):
 		return wrong("invoice.number", "is empty or not valid UTF-8")
-	case err != nil || date.Format(time.DateOnly) != r.InvoiceDate:
+	case !isDate(r.InvoiceDate):
 		return wrong("invoice.date", "is not YYYY-MM-DD")
 	case r.InvoiceSource == "" || !utf8.ValidString(r.InvoiceSource):
 		return wrong("invoice.source", "is empty or not valid UTF-8")
@@ -182,6 +184,8 @@ func (r CreateRequest) check() error {
 		return wrong("additional_params.seller_phone", "must be + and 9 to 15 digits")
 	case r.NDS != nil && *r.NDS < 0 || r.ExtInitialSum != nil && *r.ExtInitialSum < 0:
 		return wrong("additional_params", "has an amount below zero")
+	case r.Merchant != nil && !r.Merchant.readable():
+		return wrong("financial_company_merchant_info", "is not valid UTF-8")
 	case len(r.Programs) == 0:
 		return wrong("available_programs", "is empty")
 	case len(r.Products) == 0:
