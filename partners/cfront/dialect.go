@@ -56,12 +56,13 @@ type Dialect struct {
 	CheckResponseSignature bool  `json:"check_response_signature,omitempty"`
 }
 
+// ownHeaders are set by every call, or by net/http alone.
+var ownHeaders = []string{"accept", "connection", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding", "x-idempotency-key"}
+
 // Check says what is wrong with a dialect; its errors name the field.
 func (d Dialect) Check() error {
-	for _, name := range []string{d.StoreIDHeader, d.SignatureHeader} {
-		if name != "" && (!call.HeaderValue(name) || strings.ContainsAny(name, "():<>?@[\\]{}/\",;=")) {
-			return errors.New("store_id_header and signature_header must be names of HTTP headers")
-		}
+	if err := d.checkHeaders(); err != nil {
+		return err
 	}
 	for operation, path := range d.Paths {
 		if !slices.Contains(operations, operation) {
@@ -74,15 +75,38 @@ func (d Dialect) Check() error {
 	if d.PathPrefix != "" && !isPath(d.PathPrefix) {
 		return errors.New("path_prefix must begin with a slash and have no query")
 	}
-	for field, statuses := range map[string][]int{
-		"created_status": d.CreatedStatus, "duplicate_status": d.DuplicateStatus,
-		"not_found_status": d.NotFoundStatus, "client_not_found_status": d.ClientNotFoundStatus,
+	success := func(status int) bool { return status >= 200 && status <= 299 }
+	for field, c := range map[string]struct {
+		statuses []int
+		may      func(int) bool
+		which    string
+	}{
+		"created_status":          {d.CreatedStatus, success, "2xx"},
+		"duplicate_status":        {d.DuplicateStatus, func(s int) bool { return success(s) || call.Rejects(s) }, "2xx, or a 4xx that refuses"},
+		"not_found_status":        {d.NotFoundStatus, call.Rejects, "a 4xx that refuses"},
+		"client_not_found_status": {d.ClientNotFoundStatus, call.Rejects, "a 4xx that refuses"},
 	} {
-		for _, status := range statuses {
-			if status < 200 || status > 299 && !call.Rejects(status) {
-				return fmt.Errorf("%s has %d, which is neither 2xx nor a 4xx that refuses", field, status)
+		for _, status := range c.statuses {
+			if !c.may(status) {
+				return fmt.Errorf("%s has %d, which is not %s", field, status, c.which)
 			}
 		}
+	}
+	return nil
+}
+
+func (d Dialect) checkHeaders() error {
+	for _, name := range []string{d.StoreIDHeader, d.SignatureHeader} {
+		switch {
+		case name == "":
+		case !call.HeaderValue(name) || strings.ContainsAny(name, "():<>?@[\\]{}/\",;="):
+			return errors.New("store_id_header and signature_header must be names of HTTP headers")
+		case slices.Contains(ownHeaders, strings.ToLower(name)):
+			return fmt.Errorf("store_id_header and signature_header must not be %s", name)
+		}
+	}
+	if f := d.filled(); strings.EqualFold(f.StoreIDHeader, f.SignatureHeader) {
+		return errors.New("store_id_header and signature_header are the same")
 	}
 	return nil
 }
