@@ -1,7 +1,6 @@
 package cfront
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -244,15 +243,6 @@ func TestReturnAnswers(t *testing.T) {
 		_, err := (&desk{status: 200, body: body}).client(t, Dialect{}).Return(t.Context(), []byte(`{"order_id":"9f0c"}`))
 		require.Equal(t, taken, err == nil, "%s: %v", body, err)
 	}
-}
-
-// Who gives up waiting knows nothing.
-func TestCancelledCall(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := (&desk{status: 200}).client(t, Dialect{}).Create(ctx, []byte(`{}`))
-	var failure *call.Failure
-	require.ErrorAs(t, err, &failure)
 }
 
 func TestAgreement(t *testing.T) {

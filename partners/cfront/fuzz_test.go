@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"tolem/partners/call"
 )
 
 // shapes are bodies that every decoder is tried with.
@@ -91,14 +93,36 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// Number and date of a contract fit into the ledger.
+// A letter can be passed on as JSON; number and date of its contract fit into the ledger.
 func FuzzLetter(f *testing.F) {
+	f.Add(golden(f, "responses", "letter-v2.json"))
 	fuzzAll(f, func(t *testing.T, body []byte) {
 		l, ok := decodeLetter(body)
-		if number, date := l.Contract(); ok && utf8.RuneCountInString(number+date) > 256 {
+		if !ok {
+			return
+		}
+		number, date := l.Contract()
+		if utf8.RuneCountInString(number) > 128 || utf8.RuneCountInString(date) > 128 {
 			t.Errorf("%q of %q", number, date)
-		} else if ok {
-			storable(t, number, date)
+		}
+		if !json.Valid(l.Raw) {
+			t.Errorf("%q is no JSON", l.Raw)
+		}
+		storable(t, number, date, l.RequestID, l.StoreContractNumber, l.InvoiceAmount, l.CreditProduct, l.Requisites.Name, l.Requisites.Account)
+	})
+}
+
+// What a refusal says can be kept in the journal, whatever its body is.
+func FuzzRejection(f *testing.F) {
+	c, err := New(Options{URL: "http://bank", StoreID: "store-1", Secret: secret})
+	if err != nil {
+		f.Fatal(err)
+	}
+	fuzzAll(f, func(t *testing.T, body []byte) {
+		r := c.rejection(opState, call.Answer{Status: 400, Body: body})
+		storable(t, r.Message)
+		if r.Error() != "cfront: order/state was refused with HTTP 400" {
+			t.Error(r.Error())
 		}
 	})
 }
