@@ -109,7 +109,11 @@ func (c *CFRONT) AskClient(ctx context.Context, in OrderCallInput) (OrderCallRes
 	if may, _, err := c.Ledger.MayValidate(ctx, o.ClientPhone, time.Now(), validationEvery); err != nil || !may {
 		return behindOrder(o), err
 	}
-	made, err := c.begin(ctx, in, callValidate, []byte(o.ClientPhone), domain.OrderAccepted, domain.OrderAccepted)
+	body, err := cfront.PhoneBody(o.ClientPhone)
+	if err != nil {
+		return OrderCallResult{}, err
+	}
+	made, err := c.begin(ctx, in, callValidate, body, domain.OrderAccepted, domain.OrderAccepted)
 	if err != nil {
 		return OrderCallResult{}, err
 	}
@@ -209,7 +213,10 @@ func (c *CFRONT) AskState(ctx context.Context, in OrderCallInput) (OrderCallResu
 	if err != nil || behind || o.BankOrderID == "" {
 		return behindOrder(o), err
 	}
-	made := c.read(ctx, in, callState, o)
+	made, err := c.read(ctx, in, callState, o)
+	if err != nil {
+		return OrderCallResult{}, err
+	}
 	told, callErr := c.Bank.State(ctx, o.BankOrderID)
 	after := storage.OrderAfter{}
 	var rejection *cfront.Rejection
@@ -230,7 +237,10 @@ func (c *CFRONT) AskPayout(ctx context.Context, in OrderCallInput) (OrderCallRes
 	if err != nil || behind || o.State != domain.OrderActive || c.PaidByState {
 		return behindOrder(o), err
 	}
-	made := c.read(ctx, in, callPaid, o)
+	made, err := c.read(ctx, in, callPaid, o)
+	if err != nil {
+		return OrderCallResult{}, err
+	}
 	paid, callErr := c.Bank.CheckPaid(ctx, o.BankOrderID)
 	after := storage.OrderAfter{}
 	if callErr == nil {
@@ -249,7 +259,10 @@ func (c *CFRONT) AskContract(ctx context.Context, in OrderCallInput) (OrderCallR
 	if err != nil || behind || o.ContractNumber != "" {
 		return behindOrder(o), err
 	}
-	made := c.read(ctx, in, callLetter, o)
+	made, err := c.read(ctx, in, callLetter, o)
+	if err != nil {
+		return OrderCallResult{}, err
+	}
 	letter, callErr := c.Bank.LetterData(ctx, cfront.LetterRequest{OrderID: o.BankOrderID})
 	after := storage.OrderAfter{}
 	if callErr == nil {
@@ -317,10 +330,11 @@ func (c *CFRONT) begin(ctx context.Context, in OrderCallInput, name string, body
 }
 
 // read is a call that changes nothing at the bank.
-func (c *CFRONT) read(ctx context.Context, in OrderCallInput, name string, o storage.InstalmentOrder) madeCall {
-	made := madeCall{call: in.call(ctx, name, []byte(o.BankOrderID))}
+func (c *CFRONT) read(ctx context.Context, in OrderCallInput, name string, o storage.InstalmentOrder) (madeCall, error) {
+	body, err := cfront.OrderBody(o.BankOrderID)
+	made := madeCall{call: in.call(ctx, name, body)}
 	made.call.Attempt = o.Attempts
-	return made
+	return made, err
 }
 
 func (in OrderCallInput) call(ctx context.Context, name string, body []byte) storage.Call {

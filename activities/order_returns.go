@@ -47,7 +47,10 @@ func (c *CFRONT) ReturnAtBank(ctx context.Context, in ReturnCallInput) (ReturnCa
 	}
 	before := r.ReversedBefore
 	if before == nil {
-		data, outcome, made := c.reversed(ctx, in, r)
+		data, outcome, made, err := c.reversed(ctx, in, r)
+		if err != nil {
+			return ReturnCallResult{}, err
+		}
 		if outcome.Failure != "" {
 			return c.recordReturn(ctx, in, made, 0, outcome, storage.ReturnAfter{})
 		}
@@ -86,7 +89,10 @@ func (c *CFRONT) AskReturned(ctx context.Context, in ReturnCallInput) (ReturnCal
 	if err != nil || behind || r.ReversedBefore == nil {
 		return r.result(true, ""), err
 	}
-	data, outcome, made := c.reversed(ctx, in, r)
+	data, outcome, made, err := c.reversed(ctx, in, r)
+	if err != nil {
+		return ReturnCallResult{}, err
+	}
 	after := storage.ReturnAfter{}
 	if outcome.Failure == "" && data.Reversed() >= *r.ReversedBefore+r.Sum {
 		after.State = domain.ReturnReturned
@@ -95,11 +101,15 @@ func (c *CFRONT) AskReturned(ctx context.Context, in ReturnCallInput) (ReturnCal
 }
 
 // reversed asks the bank what it has taken back of the order so far.
-func (c *CFRONT) reversed(ctx context.Context, in ReturnCallInput, r goodsReturn) (cfront.OrderData, storage.Outcome, storage.Call) {
-	made := in.call(ctx, callData, []byte(r.bankOrderID))
+func (c *CFRONT) reversed(ctx context.Context, in ReturnCallInput, r goodsReturn) (cfront.OrderData, storage.Outcome, storage.Call, error) {
+	body, err := cfront.OrderBody(r.bankOrderID)
+	if err != nil {
+		return cfront.OrderData{}, storage.Outcome{}, storage.Call{}, err
+	}
+	made := in.call(ctx, callData, body)
 	made.Attempt = r.Attempts
 	data, err := c.Bank.OrderData(ctx, r.bankOrderID)
-	return data, answered(err, data.Meta, ""), made
+	return data, answered(err, data.Meta, ""), made, nil
 }
 
 // goodsReturn is a return, and its order's number at the bank.
@@ -183,7 +193,11 @@ func (c *CFRONT) MoveSettled(ctx context.Context, in MoveInput) (MoveResult, err
 	if err != nil || o.BankOrderID == "" {
 		return MoveResult{}, err
 	}
-	made := OrderCallInput{OrderID: in.OrderID, Step: o.Step, Cause: domain.CauseScheduled}.call(ctx, callState, []byte(o.BankOrderID))
+	body, err := cfront.OrderBody(o.BankOrderID)
+	if err != nil {
+		return MoveResult{}, err
+	}
+	made := OrderCallInput{OrderID: in.OrderID, Step: o.Step, Cause: domain.CauseScheduled}.call(ctx, callState, body)
 	told, callErr := c.Bank.State(ctx, o.BankOrderID)
 	outcome := answered(callErr, told.Meta, stateWords(told))
 	outcome.Duration = time.Since(made.At)

@@ -28,6 +28,7 @@ func TestOrderIsPaidOut(t *testing.T) {
 			w := newTill(t)
 			w.set(c.change)
 			s := w.sale(w.accepted(agrees, nil))
+			s.input.ValidateClient = true
 			told := &ordered{}
 			if len(c.calls) == 2 {
 				told = s.decides(10*time.Second, domain.DecisionConfirm)
@@ -39,8 +40,13 @@ func TestOrderIsPaidOut(t *testing.T) {
 			var changing []string
 			calls, err := w.ledger.Attempts(t.Context(), s.id.WorkflowID(), 0, 999)
 			require.NoError(t, err)
+			var arrived []string
+			for _, r := range w.bank.Requests("") {
+				arrived = append(arrived, r.BodySHA256)
+			}
 			for _, call := range calls {
 				require.NotEmpty(t, call.TraceID, "the bank's name of the call")
+				require.Contains(t, arrived, call.BodySHA256, "the digest of the bytes that the bank got: "+call.Call)
 				if call.Call == "create" || call.Call == "confirm" || call.Call == "reject" {
 					changing = append(changing, call.Call)
 				}

@@ -20,10 +20,7 @@ type ClientFound struct {
 // does not know is Found false, however the bank says it; "клиенту придет смс с
 // приглашением", so it is never asked again by itself. Errors as Create.
 func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error) {
-	if !phoneForm.MatchString(phone) {
-		return ClientFound{}, wrong("phone", "must be + and 9 to 15 digits")
-	}
-	body, err := encode(map[string]string{"phone": phone})
+	body, err := PhoneBody(phone)
 	if err != nil {
 		return ClientFound{}, err
 	}

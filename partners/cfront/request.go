@@ -245,7 +245,16 @@ func (r ReturnRequest) Body(d Dialect) ([]byte, error) {
 	return encode(w)
 }
 
-// OrderBody names an order: the body of state, confirm, reject, check/paid and data.
+// PhoneBody names a client: the body of validate.
+func PhoneBody(phone string) ([]byte, error) {
+	if !phoneForm.MatchString(phone) {
+		return nil, wrong("phone", "must be + and 9 to 15 digits")
+	}
+	return encode(map[string]string{"phone": phone})
+}
+
+// OrderBody names an order: the body of state, confirm, reject, check/paid, data, and of
+// the letter's data with the order's own invoice.
 func OrderBody(orderID string) ([]byte, error) {
 	if !between(orderID, 1, maxOrderID) {
 		return nil, wrong("order_id", "must have 1 to 100 characters")
