@@ -120,9 +120,7 @@ func (r *goodsReturn) take(got activities.ReturnCallResult, err error) {
 	r.now, r.step = got, max(r.step, got.Step)
 }
 
-func (r *goodsReturn) rung() time.Duration {
-	return max(r.input.Ladder.Wait(r.waits+1), r.waited+time.Millisecond)
-}
+func (r *goodsReturn) rung() time.Duration { return rungAfter(r.input.Ladder, r.waits, r.waited) }
 
 // wait waits the next rung of the ladder, and asks a person to look when it has been
 // unknown for too long.
@@ -139,7 +137,7 @@ func (r *goodsReturn) wait(ctx workflow.Context) {
 	}
 	r.sleepUntil(ctx, due, due)
 	r.waits++
-	r.waited = min(workflow.Now(ctx).Sub(began), after+timerGrain)
+	r.waited = waitedSince(ctx, began, after)
 }
 
 func (r *goodsReturn) sleepUntil(ctx workflow.Context, wake, due time.Time) {

@@ -63,16 +63,7 @@ func (o *order) listen(ctx workflow.Context) error {
 			return err
 		}
 	}
-	nudges := workflow.GetSignalChannel(ctx, activities.NudgeSignal)
-	workflow.GoNamed(ctx, "nudges", func(ctx workflow.Context) {
-		for {
-			var n activities.Nudge
-			if more := nudges.Receive(ctx, &n); !more {
-				return
-			}
-			o.news = true
-		}
-	})
+	onNudge(ctx, func(activities.Nudge) { o.news = true })
 	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate,
 		func(ctx workflow.Context) (DecideResult, error) {
 			before := o.tries
@@ -164,11 +155,7 @@ func (o *order) tried(ctx workflow.Context) {
 	}
 }
 
-// rung is the next scheduled wait: the ladder's, and longer than the last one really
-// took.
-func (o *order) rung() time.Duration {
-	return max(o.input.Ladder.Wait(o.waits+1), o.waited+time.Millisecond)
-}
+func (o *order) rung() time.Duration { return rungAfter(o.input.Ladder, o.waits, o.waited) }
 
 // wait waits the next rung of the ladder, unless a person or the bank speaks before.
 // Only a rung that ran its whole length counts.
@@ -179,7 +166,7 @@ func (o *order) wait(ctx workflow.Context, what string) {
 		return
 	}
 	o.waits++
-	o.waited = min(workflow.Now(ctx).Sub(began), after+timerGrain)
+	o.waited = waitedSince(ctx, began, after)
 }
 
 // pause waits until the next look of a poll, or news.
@@ -210,17 +197,8 @@ func (o *order) sleep(ctx workflow.Context, after time.Duration, what string) (w
 		}
 		o.nextAt = due
 		o.show(ctx)
-		o.sleepUntil(ctx, earliest(due, late), fmt.Sprintf("%s · next at %s UTC", what, due.UTC().Format(time.TimeOnly)))
+		sleepUntil(ctx, earliest(due, late), fmt.Sprintf("%s · next at %s UTC", what, due.UTC().Format(time.TimeOnly)), o.interrupted)
 	}
-}
-
-// sleepUntil ends at the instant, or when somebody speaks. A timer of its own, and
-// cancelled: AwaitWithTimeout would leave its timer running.
-func (o *order) sleepUntil(ctx workflow.Context, wake time.Time, summary string) {
-	timers, stop := workflow.WithCancel(ctx)
-	defer stop()
-	timer := workflow.NewTimerWithOptions(timers, wake.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: summary})
-	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || o.interrupted() }) // ctx cannot be cancelled
 }
 
 // raise asks a person to look, in the ledger and in Temporal.

@@ -74,16 +74,9 @@ func (p *payment) listen(ctx workflow.Context) error {
 			return err
 		}
 	}
-	nudges := workflow.GetSignalChannel(ctx, activities.NudgeSignal)
-	workflow.GoNamed(ctx, "nudges", func(ctx workflow.Context) {
-		for {
-			var n activities.Nudge
-			if more := nudges.Receive(ctx, &n); !more {
-				return
-			}
-			if p.nudge != activities.CauseChoice { // somebody waits for the look that it asks for
-				p.nudge = n.Cause
-			}
+	onNudge(ctx, func(n activities.Nudge) {
+		if p.nudge != activities.CauseChoice { // somebody waits for the look that it asks for
+			p.nudge = n.Cause
 		}
 	})
 	return p.listenToPayer(ctx)

@@ -60,7 +60,7 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 			return false
 		}
 		p.show(ctx)
-		p.sleepUntil(ctx, p.payerUntil, fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, p.payerUntil.UTC().Format(time.DateTime)))
+		sleepUntil(ctx, p.payerUntil, fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, p.payerUntil.UTC().Format(time.DateTime)), p.interrupted)
 	}
 }
 

@@ -10,16 +10,7 @@ import (
 	"tolem/domain"
 )
 
-// timerGrain is how late Temporal fires a timer that was not delayed by an
-// outage. A wait that came out longer by so much raises the next one, so that
-// short waits grow too; an hour's outage does not.
-const timerGrain = 2 * time.Second
-
-// rung is the next scheduled wait: the ladder's, and longer than the last one
-// really took.
-func (p *payment) rung() time.Duration {
-	return max(p.in.Ladder.Wait(p.waits+1), p.waited+time.Millisecond)
-}
+func (p *payment) rung() time.Duration { return rungAfter(p.in.Ladder, p.waits, p.waited) }
 
 // unreportedPause is the first pause after an attempt that somebody asked for and
 // that nobody reported: the ledger is down, or a worker died.
@@ -68,10 +59,10 @@ func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause
 				p.waits--
 				return
 			}
-			p.waited = min(workflow.Now(ctx).Sub(began), t.after+timerGrain)
+			p.waited = waitedSince(ctx, began, t.after)
 		}()
 	} else if t.cause == domain.CauseScheduled {
-		defer func() { p.waited += min(workflow.Now(ctx).Sub(began), t.after+timerGrain) }() // so that the next interval grows past a pause
+		defer func() { p.waited += waitedSince(ctx, began, t.after) }() // so that the next interval grows past a pause
 	}
 	defer func() { p.nextAt = time.Time{} }()
 	for {
@@ -121,16 +112,7 @@ func (p *payment) sleep(ctx workflow.Context, s step) {
 		_ = workflow.Await(ctx, p.interrupted) // only a cancel, which the caller reads from ctx
 		return
 	}
-	p.sleepUntil(ctx, wake, p.sleepSummary(s))
-}
-
-// sleepUntil ends at the instant, when somebody speaks, or with the context. A
-// timer of its own, and cancelled: AwaitWithTimeout would leave its timer running.
-func (p *payment) sleepUntil(ctx workflow.Context, wake time.Time, summary string) {
-	timers, stop := workflow.WithCancel(ctx)
-	defer stop()
-	timer := workflow.NewTimerWithOptions(timers, wake.Sub(workflow.Now(ctx)), workflow.TimerOptions{Summary: summary})
-	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || p.interrupted() }) // only a cancel, which the caller reads from ctx
+	sleepUntil(ctx, wake, p.sleepSummary(s), p.interrupted)
 }
 
 func (p *payment) sleepSummary(s step) string {
@@ -151,15 +133,3 @@ func (p *payment) oldAt() time.Time {
 	}
 	return p.since.Add(p.in.RaiseAfter)
 }
-
-// earliest is the first of the instants that are set; zero when none is.
-func earliest(instants ...time.Time) (first time.Time) {
-	for _, at := range instants {
-		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
-	}
-	return first
-}
-
-func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
