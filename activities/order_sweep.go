@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -51,9 +50,9 @@ func (s *OrderSweep) orders(ctx context.Context, before time.Time, result *Sweep
 		result.Open++
 		switch {
 		case !runs[o.ID.WorkflowID()]:
-			s.started(ctx, o.ID.WorkflowID(), s.StartOrder(ctx, o), result)
+			result.started(ctx, o.ID.WorkflowID(), s.StartOrder(ctx, o), s.Metrics)
 		case o.Decision != "" && o.DecisionSentAt == nil && o.DecidedAt.Before(before):
-			s.nudged(ctx, o.ID, result)
+			result.nudged(ctx, s.Temporal, o.ID.WorkflowID(), Nudge{Cause: domain.CauseNews})
 		}
 		return o.ID
 	})
@@ -69,7 +68,7 @@ func (s *OrderSweep) returns(ctx context.Context, before time.Time, result *Swee
 	}, func(r storage.OrderReturn) domain.StoreOrderID {
 		result.Open++
 		if !runs[r.WorkflowID()] {
-			s.started(ctx, r.WorkflowID(), s.StartReturn(ctx, r), result)
+			result.started(ctx, r.WorkflowID(), s.StartReturn(ctx, r), s.Metrics)
 		}
 		return r.OrderID
 	})
@@ -83,9 +82,9 @@ func (s *OrderSweep) callbacks(ctx context.Context, before time.Time, result *Sw
 		case err != nil:
 			result.Failed++
 		case o.State.Terminal():
-			s.started(ctx, id.MoveWorkflowID(), s.Move(ctx, id), result)
+			result.started(ctx, id.MoveWorkflowID(), s.Move(ctx, id), s.Metrics)
 		default:
-			s.nudged(ctx, id, result)
+			result.nudged(ctx, s.Temporal, id.WorkflowID(), Nudge{Cause: domain.CauseNews})
 		}
 		return id
 	})
@@ -108,26 +107,4 @@ func eachPage[Row any](ctx context.Context, result *SweepResult, page func(after
 			return nil
 		}
 	}
-}
-
-// started counts and logs a start.
-func (s *OrderSweep) started(ctx context.Context, process string, err error, result *SweepResult) {
-	if err != nil {
-		result.Failed++
-		slog.ErrorContext(ctx, "sweep could not start a process", "process", process, "error", err)
-		return
-	}
-	result.Started++
-	s.Metrics.restarted()
-	slog.WarnContext(ctx, "sweep started an open process", "process", process)
-}
-
-// nudged tells a workflow that the ledger has news for it.
-func (s *OrderSweep) nudged(ctx context.Context, id domain.StoreOrderID, result *SweepResult) {
-	if err := s.Temporal.SignalWorkflow(ctx, id.WorkflowID(), "", NudgeSignal, Nudge{Cause: domain.CauseNews}); err != nil {
-		result.Failed++
-		slog.ErrorContext(ctx, "sweep could not tell a workflow its news", "process", id.WorkflowID(), "error", err)
-		return
-	}
-	result.Nudged++
 }

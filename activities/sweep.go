@@ -66,9 +66,9 @@ func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, e
 			result.Open++
 			switch {
 			case !running[p.ID.WorkflowID()]:
-				s.start(ctx, p, &result)
+				result.started(ctx, p.ID.WorkflowID(), s.Start(ctx, p), s.Metrics)
 			case p.State == domain.StateAwaitingPayer && p.ChosenAt != nil && p.ChosenAt.Before(before):
-				s.nudge(ctx, p, &result)
+				result.nudged(ctx, s.Temporal, p.ID.WorkflowID(), Nudge{Cause: CauseChoice})
 			}
 		}
 		activity.RecordHeartbeat(ctx, result)
@@ -82,13 +82,27 @@ func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, e
 	return result, s.age(ctx)
 }
 
-// nudge tells a workflow of its payer's choice, which the API could not.
-func (s *Sweep) nudge(ctx context.Context, p storage.OpenPayment, result *SweepResult) {
-	if err := s.Temporal.SignalWorkflow(ctx, p.ID.WorkflowID(), "", NudgeSignal, Nudge{Cause: CauseChoice}); err != nil {
-		slog.ErrorContext(ctx, "sweep could not tell a workflow of its payer's choice", "process", p.ID.WorkflowID(), "error", err)
+// started counts and logs a start.
+func (r *SweepResult) started(ctx context.Context, process string, err error, m *Metrics) {
+	if err != nil {
+		r.Failed++
+		slog.ErrorContext(ctx, "sweep could not start a process", "process", process, "error", err)
 		return
 	}
-	result.Nudged++
+	r.Started++
+	m.restarted()
+	slog.WarnContext(ctx, "sweep started an open process", "process", process)
+}
+
+// nudged tells a running workflow that the ledger has news for it, which the API could
+// not.
+func (r *SweepResult) nudged(ctx context.Context, temporal client.Client, process string, news Nudge) {
+	if err := temporal.SignalWorkflow(ctx, process, "", NudgeSignal, news); err != nil {
+		r.Failed++
+		slog.ErrorContext(ctx, "sweep could not tell a workflow its news", "process", process, "error", err)
+		return
+	}
+	r.Nudged++
 }
 
 // age counts the open payments that are older than the limits, and says so: no
@@ -112,17 +126,6 @@ func (s *Sweep) age(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (s *Sweep) start(ctx context.Context, p storage.OpenPayment, result *SweepResult) {
-	if err := s.Start(ctx, p); err != nil {
-		result.Failed++
-		slog.ErrorContext(ctx, "sweep could not start a payment", "process", p.ID.WorkflowID(), "error", err)
-		return
-	}
-	result.Started++
-	s.Metrics.restarted()
-	slog.WarnContext(ctx, "sweep started an open payment", "process", p.ID.WorkflowID())
 }
 
 // running lists the processes of a workflow type that Temporal's visibility knows to
