@@ -271,7 +271,10 @@ func (b *Bank) ClearScripts() error { return b.change(record{ClearScripts: true}
 
 // Storm replaces the random faults of one call. Errors as for Script.
 func (b *Bank) Storm(s Storm) error {
-	if err := s.validate(); err != nil {
+	if !slices.Contains(calls, s.Call) {
+		return errNoSuchCall
+	}
+	if err := s.Check(); err != nil {
 		return err
 	}
 	return b.change(record{Storm: &s})

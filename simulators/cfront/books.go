@@ -138,7 +138,8 @@ func (b *books) next(r Request) (Answer, int) {
 		return answer, b.scripts[best].Number
 	}
 	if s, blows := b.storms[r.Call]; blows {
-		return s.draw(r.StoreOrderID, b.seen[[2]string{r.Call, r.StoreOrderID}]), 0
+		fault, delay := s.Draw(r.StoreOrderID, b.seen[[2]string{r.Call, r.StoreOrderID}])
+		return Answer{Fault: Fault(fault), DelayMs: delay}, 0
 	}
 	return Answer{}, 0
 }

@@ -32,9 +32,9 @@ type Fault string
 
 // The faults. "Processed" ones do what the request asks, and only the answer suffers.
 const (
-	LostAnswer       Fault = "lost_answer"        // processed; connection closed without a byte
+	LostAnswer       Fault = parts.LostAnswer     // processed; connection closed without a byte
 	LostAnswerMidway Fault = "lost_answer_midway" // processed; closed after half of the body
-	Delay            Fault = "delay"              // processed at once; answered after DelayMs
+	Delay            Fault = parts.Delay          // processed at once; answered after DelayMs
 	DelayBefore      Fault = "delay_before"       // processed after DelayMs, even if the store has gone by then
 	Hang             Fault = "hang"               // processed; no answer until the store goes away
 	StatusAfter      Fault = "status_after"       // processed; Answer.Status and Answer.Body
@@ -42,7 +42,7 @@ const (
 	Garbage          Fault = "garbage"            // processed; something that is not JSON
 	Empty            Fault = "empty"              // processed; no body
 	WrongEcho        Fault = "wrong_echo"         // processed; the answer names another order
-	ResetBefore      Fault = "reset_before"       // not processed; TCP RST
+	ResetBefore      Fault = parts.ResetBefore    // not processed; TCP RST
 	HTML502          Fault = "html_502"           // not processed; a proxy's HTML page
 	Status           Fault = "status"             // not processed; Answer.Status and Answer.Body
 )
@@ -67,6 +67,9 @@ func (a Answer) times() int { return max(a.Times, 1) }
 
 func (a Answer) delay() time.Duration { return time.Duration(a.DelayMs) * time.Millisecond }
 
+// Storm lets faults happen at random to one call.
+type Storm = parts.Storm
+
 // Script lays down how the answers to the next matching requests of one call go wrong.
 // With neither StoreOrderID nor Phone it matches every request of the call.
 type Script struct {
@@ -76,15 +79,14 @@ type Script struct {
 	Answers      []Answer `json:"answers"`
 }
 
-const (
-	maxTimes   = 1_000_000
-	maxDelayMs = 3_600_000 // an hour
-)
+var errNoSuchCall = parts.Wrong("call", "must be one of %s", strings.Join(calls, ", "))
+
+const maxTimes = 1_000_000
 
 func (s Script) validate() error {
 	switch {
 	case !slices.Contains(calls, s.Call):
-		return parts.Wrong("call", "must be one of %s", strings.Join(calls, ", "))
+		return errNoSuchCall
 	case s.StoreOrderID != "" && s.Phone != "":
 		return parts.Wrong("phone", "give storeOrderId or phone, not both")
 	case len(s.Answers) == 0:
@@ -106,7 +108,7 @@ func (a Answer) validate() (field, problem string) {
 		return "fault", "is not known; GET /control lists them"
 	case a.Times < 0 || a.Times > maxTimes:
 		return "times", "must be 1 to 1000000"
-	case a.DelayMs < 0 || a.DelayMs > maxDelayMs:
+	case a.DelayMs < 0 || a.DelayMs > parts.MaxDelayMs:
 		return "delayMs", "must be 0 to 3600000"
 	case a.DelayMs == 0 && (a.Fault == Delay || a.Fault == DelayBefore):
 		return "delayMs", "is needed with this fault"
@@ -154,39 +156,4 @@ func (s Script) matches(r Request) int {
 		return 0
 	}
 	return 1
-}
-
-// Storm lets faults happen at random to one call, drawn from Seed, the call, the order and
-// how many requests of both came before. The probabilities are together at most 1.
-type Storm struct {
-	Call        string  `json:"call"`
-	LostAnswer  float64 `json:"lostAnswer,omitempty"`
-	ResetBefore float64 `json:"resetBefore,omitempty"`
-	Delay       float64 `json:"delay,omitempty"`
-	DelayMs     int     `json:"delayMs,omitempty"`
-	Seed        uint64  `json:"seed,omitempty"`
-}
-
-func (s Storm) validate() error {
-	switch {
-	case !slices.Contains(calls, s.Call):
-		return parts.Wrong("call", "must be one of %s", strings.Join(calls, ", "))
-	case !(s.LostAnswer >= 0 && s.ResetBefore >= 0 && s.Delay >= 0 && s.LostAnswer+s.ResetBefore+s.Delay <= 1+1e-9):
-		return parts.Wrong("lostAnswer", "the probabilities must be 0 to 1, and together at most 1")
-	case s.DelayMs < 0 || s.DelayMs > maxDelayMs || s.Delay > 0 && s.DelayMs == 0:
-		return parts.Wrong("delayMs", "must be 1 to 3600000 with delay")
-	}
-	return nil
-}
-
-func (s Storm) draw(storeOrderID string, n int) Answer {
-	switch x := parts.Draw(s.Seed, fmt.Sprintf("%s/%s/%d", s.Call, storeOrderID, n)); {
-	case x < s.LostAnswer:
-		return Answer{Fault: LostAnswer}
-	case x < s.LostAnswer+s.ResetBefore:
-		return Answer{Fault: ResetBefore}
-	case x < s.LostAnswer+s.ResetBefore+s.Delay:
-		return Answer{Fault: Delay, DelayMs: s.DelayMs}
-	}
-	return Answer{}
 }

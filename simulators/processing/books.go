@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -210,7 +211,8 @@ func (b *books) next(call string, id int64, account string) (Answer, int) {
 		}
 	}
 	if s, blows := b.storms[call]; blows {
-		return s.draw(id, b.seen[target{call: call, id: id}]), 0
+		fault, delay := s.Draw(strconv.FormatInt(id, 10), b.seen[target{call: call, id: id}])
+		return Answer{Fault: Fault(fault), DelayMs: delay}, 0
 	}
 	return Answer{}, 0
 }

@@ -135,7 +135,10 @@ func (c *Centre) ClearScripts() error { return c.change(record{ClearScripts: tru
 
 // Storm replaces the random faults of one call. Errors as for Script.
 func (c *Centre) Storm(s Storm) error {
-	if err := s.validate(); err != nil {
+	if !knownCall(s.Call) {
+		return wrong("call", "%s", noSuchCall)
+	}
+	if err := s.Check(); err != nil {
 		return err
 	}
 	return c.change(record{Storm: &s})

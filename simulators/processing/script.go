@@ -14,10 +14,10 @@ type Fault string
 // The faults. "Processed" ones do what the request asks (at pay, money moves),
 // and only the answer suffers.
 const (
-	LostAnswer             Fault = "lost_answer"              // processed; connection closed without a byte
+	LostAnswer             Fault = parts.LostAnswer           // processed; connection closed without a byte
 	LostAnswerMidway       Fault = "lost_answer_midway"       // processed; closed after half of the body
-	ResetBefore            Fault = "reset_before"             // not processed; TCP RST
-	Delay                  Fault = "delay"                    // processed at once; answered after DelayMs
+	ResetBefore            Fault = parts.ResetBefore          // not processed; TCP RST
+	Delay                  Fault = parts.Delay                // processed at once; answered after DelayMs
 	DelayBefore            Fault = "delay_before"             // processed after DelayMs, even if the agent has gone by then
 	Hang                   Fault = "hang"                     // processed; no answer until the agent goes away
 	HTML502                Fault = "html_502"                 // not processed; a proxy's HTML page
@@ -80,15 +80,15 @@ type Script struct {
 	Answers            []Answer `json:"answers"`
 }
 
+// Storm lets faults happen at random to one call.
+type Storm = parts.Storm
+
 // FieldError says which field of a script, storm or control request is wrong.
 type FieldError = parts.FieldError
 
 func wrong(field, format string, args ...any) error { return parts.Wrong(field, format, args...) }
 
-const (
-	maxTimes   = 1_000_000
-	maxDelayMs = 3_600_000 // an hour: longer than any sensible time-out of an agent
-)
+const maxTimes = 1_000_000
 
 func (s Script) validate() error {
 	paying := s.Call == callCheck || s.Call == callPay
@@ -127,7 +127,7 @@ func (a Answer) validate(paying bool) (field, problem string) {
 		return "transient", "needs a code"
 	case a.Times < 0 || a.Times > maxTimes:
 		return "times", "must be 1 to 1000000"
-	case a.DelayMs < 0 || a.DelayMs > maxDelayMs:
+	case a.DelayMs < 0 || a.DelayMs > parts.MaxDelayMs:
 		return "delayMs", "must be 0 to 3600000"
 	case a.DelayMs == 0 && (a.Fault == Delay || a.Fault == DelayBefore):
 		return "delayMs", "is needed with this fault"
