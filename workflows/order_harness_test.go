@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +31,8 @@ type till struct {
 	ledger *storage.Ledger
 	bank   *simulated.Bank
 	url    string
-	file   string           // the ledger's
-	now    func() time.Time // the running execution's skipped time
+	file   string       // the ledger's
+	now    atomic.Value // func() time.Time: the running execution's skipped time
 	change func(*activities.CFRONT)
 	keys   int
 }
@@ -45,13 +46,14 @@ const (
 
 func newTill(t *testing.T) *till {
 	t.Helper()
-	w := &till{t: t, now: time.Now, file: filepath.Join(t.TempDir(), "ledger.db"), change: func(*activities.CFRONT) {}}
+	w := &till{t: t, file: filepath.Join(t.TempDir(), "ledger.db"), change: func(*activities.CFRONT) {}}
+	w.now.Store(time.Now)
 	var err error
 	w.ledger, err = storage.Open(t.Context(), "sqlite://"+w.file)
 	require.NoError(t, err)
 	_, err = w.ledger.Migrate(t.Context())
 	require.NoError(t, err)
-	w.bank, err = simulated.New(simulated.Options{StoreID: storeID, Secret: secret, Now: func() time.Time { return w.now() }})
+	w.bank, err = simulated.New(simulated.Options{StoreID: storeID, Secret: secret, Now: func() time.Time { return w.now.Load().(func() time.Time)() }})
 	require.NoError(t, err)
 	server := httptest.NewServer(w.bank.Handler())
 	w.url = server.URL
@@ -131,7 +133,7 @@ func (w *till) environment() *testsuite.TestWorkflowEnvironment {
 	env.RegisterWorkflow(workflows.OrderMove)
 	env.RegisterActivity(w.activities())
 	env.RegisterActivity(&activities.Ledger{Ledger: w.ledger})
-	w.now = env.Now
+	w.now.Store(env.Now)
 	return env
 }
 
