@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,9 +41,7 @@ type Bank struct {
 	journal    *parts.Journal[record]
 	down       bool
 	gates      *parts.Gates
-	outbox     []news         // callbacks that are due some time
-	announced  map[string]int // callbacks so far by store_order_id
-	deliveries []Delivery
+	delivering map[string]bool // orders whose callbacks are on the wire
 }
 
 // New opens the books of Options.Dir, or empty ones. It fails when the directory cannot be
@@ -58,7 +55,7 @@ func New(o Options) (*Bank, error) {
 		return nil, err
 	}
 	b := &Bank{
-		storeID: o.StoreID, secret: []byte(o.Secret), now: o.Now, log: o.Log, closed: make(chan struct{}), announced: map[string]int{},
+		storeID: o.StoreID, secret: []byte(o.Secret), now: o.Now, log: o.Log, closed: make(chan struct{}), delivering: map[string]bool{},
 		books: newBooks(o.Settings), client: &http.Client{Timeout: 5 * time.Second},
 	}
 	b.gates = parts.NewGates(&b.mu, b.closed)
@@ -97,10 +94,8 @@ func (b *Bank) run() {
 func (b *Bank) settle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, id := range b.books.sequence {
-		if o := b.books.orders[id]; o.open() {
-			b.current(o)
-		}
+	for id := range b.books.open { // which may lose the entry just visited
+		b.current(b.books.orders[id])
 	}
 }
 
@@ -144,165 +139,31 @@ func (b *Bank) change(r record) error {
 // time is the bank's clock; the caller holds the lock.
 func (b *Bank) time() time.Time { return b.now().Add(b.books.offset) }
 
-// current is an order as the clock has it now, written down if its state changed; the
-// caller holds the lock.
+// current is an order as the clock has it now, with every change of state on the way written
+// down; the caller holds the lock. What cannot be written down has not happened.
 func (b *Bank) current(o Order) Order {
-	later, changed := o.after(b.books.settings, b.time())
-	if !changed {
-		return o
-	}
-	return b.put(later)
-}
-
-// put writes an order down and tells its store; the caller holds the lock.
-func (b *Bank) put(o Order) Order {
-	before := b.books.orders[o.StoreOrderID]
-	if b.commit(record{Order: &o}) != nil {
-		return before
-	}
-	if before.State != o.State {
-		b.announce(o)
-	}
-	return b.books.orders[o.StoreOrderID]
-}
-
-// Set changes how the bank behaves. It returns a *parts.FieldError, or the error of writing
-// it down.
-func (b *Bank) Set(s Settings) error {
-	if err := s.validate(); err != nil {
-		return err
-	}
-	return b.change(record{Settings: &s})
-}
-
-// Settings are how the bank behaves now.
-func (b *Bank) Settings() Settings {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.books.settings
-}
-
-// Advance makes time pass for the bank: push and confirm time-outs, decisions, pay-outs.
-func (b *Bank) Advance(d time.Duration) error {
-	b.mu.Lock()
-	err := b.commit(record{Offset: b.books.offset + d})
-	b.mu.Unlock()
-	b.settle()
-	return err
-}
-
-// ErrNoOrder says that the books have no such order, or that it takes no such step.
-var ErrNoOrder = errors.New("no order of this number takes this step")
-
-// step changes an order of the store's number as f says, if f does.
-func (b *Bank) step(storeOrderID string, f func(Order) (Order, bool)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	o, ok := b.books.orders[storeOrderID]
-	if !ok {
-		return ErrNoOrder
-	}
-	o, ok = f(b.current(o))
-	if !ok {
-		return ErrNoOrder
-	}
-	b.put(o)
-	return nil
-}
-
-// Approve lets the client of an order agree now.
-func (b *Bank) Approve(storeOrderID string) error {
-	return b.step(storeOrderID, func(o Order) (Order, bool) {
-		return o.agreed(b.books.settings, b.time()), o.State.Sub == subWaitingForClient
-	})
-}
-
-// Fail ends an open order with a sub-state: REJECTED_BY_CLIENT, RESTRICTED_BY_RISKS, ….
-func (b *Bank) Fail(storeOrderID, subState string) error {
-	return b.step(storeOrderID, func(o Order) (Order, bool) {
-		open := o.open()
-		o.State = State{stateFail, subState}
-		return o, open
-	})
-}
-
-// SetState gives an order any state, also one that no document knows. Time does not move
-// it from there.
-func (b *Bank) SetState(storeOrderID string, s State) error {
-	return b.step(storeOrderID, func(o Order) (Order, bool) {
-		o.State, o.Forced = s, true
-		if o.AgreedAt.IsZero() && (s.Sub == subWaitingForStore || s.Main == stateSuccess) {
-			o.AgreedAt = b.time()
+	for {
+		later, changed := o.after(b.books.settings, b.time())
+		if !changed || b.put(later) != nil {
+			return o
 		}
-		if s.Main == stateSuccess && o.ActiveAt.IsZero() {
-			o.ActiveAt = b.time()
-		}
-		return o, true
-	})
-}
-
-// Repay lets the client of an active order repay everything.
-func (b *Bank) Repay(storeOrderID string) error {
-	return b.step(storeOrderID, func(o Order) (Order, bool) {
-		active := o.State == State{stateSuccess, subActive}
-		o.State.Sub = subDone
-		return o, active
-	})
-}
-
-// SetDown begins or ends an outage: every request is recorded and then reset, unprocessed.
-func (b *Bank) SetDown(down bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.down = down
-}
-
-// Script adds a script. It returns a *parts.FieldError if the script is not valid, or the
-// error of writing it down.
-func (b *Bank) Script(s Script) error {
-	if err := s.validate(); err != nil {
-		return err
+		o = b.books.orders[o.StoreOrderID]
 	}
-	return b.change(record{Script: &s})
 }
 
-// ClearScripts forgets all scripts.
-func (b *Bank) ClearScripts() error { return b.change(record{ClearScripts: true}) }
+// put writes an order down, and sets out its news; the caller holds the lock.
+func (b *Bank) put(o Order) error {
+	var r record
+	b.enter(&r, o)
+	return b.commit(r)
+}
 
-// Storm replaces the random faults of one call. Errors as for Script.
-func (b *Bank) Storm(s Storm) error {
-	if !slices.Contains(calls, s.Call) {
-		return errNoSuchCall
+// enter makes an order and its news part of a record; the caller holds the lock.
+func (b *Bank) enter(r *record, o Order) {
+	r.Order = &o
+	if b.books.orders[o.StoreOrderID].State != o.State {
+		r.News = b.announce(o)
 	}
-	if err := s.Check(); err != nil {
-		return err
-	}
-	return b.change(record{Storm: &s})
-}
-
-// ClearStorms ends all random faults.
-func (b *Bank) ClearStorms() error { return b.change(record{ClearStorms: true}) }
-
-// Hold closes the gate between processing and answering; HoldBefore that between arriving
-// and processing. Release may be called more than once. They panic when there is no such
-// call.
-func (b *Bank) Hold(call string) (release func()) {
-	return b.gates.Hold(parts.Passage{Call: mustKnow(call), Mode: parts.ModeAfter})
-}
-
-// HoldBefore is described at Hold.
-func (b *Bank) HoldBefore(call string) (release func()) {
-	return b.gates.Hold(parts.Passage{Call: mustKnow(call), Mode: parts.ModeBefore})
-}
-
-// Waiting is how many requests of the call wait now at its closed gates.
-func (b *Bank) Waiting(call string) int { return b.gates.Waiting(call) }
-
-func mustKnow(call string) string {
-	if !slices.Contains(calls, call) {
-		panic("cfront: no such call: " + call)
-	}
-	return call
 }
 
 // Order returns one line of the books, by the store's number.
@@ -347,13 +208,12 @@ func (b *Bank) Invitations(phone string) int {
 	return b.books.invited[phone]
 }
 
-// Deliveries are the attempts to call back so far; "" = of all orders. They do not survive
-// a restart.
+// Deliveries are the attempts to call back so far; "" = of all orders.
 func (b *Bank) Deliveries(storeOrderID string) []Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := []Delivery{}
-	for _, d := range b.deliveries {
+	for _, d := range b.books.deliveries {
 		if storeOrderID == "" || d.StoreOrderID == storeOrderID {
 			list = append(list, d)
 		}

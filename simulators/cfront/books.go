@@ -23,18 +23,11 @@ type Request struct {
 	phone string
 }
 
-// Delivery is one attempt to deliver a callback.
-type Delivery struct {
-	StoreOrderID string    `json:"storeOrderId"`
-	State        State     `json:"state"`
-	Time         time.Time `json:"time"`
-	Status       int       `json:"status"` // 0 = no answer
-	Lost         bool      `json:"lost"`   // on purpose; nothing was sent
-}
-
 // record is one line of the journal.
 type record struct {
 	Order        *Order        `json:"order,omitempty"`
+	News         []News        `json:"news,omitempty"` // that the order's new state sets out
+	Tried        *attempt      `json:"tried,omitempty"`
 	Arrived      *Request      `json:"arrived,omitempty"`
 	Answered     *Request      `json:"answered,omitempty"`
 	Used         int           `json:"used,omitempty"` // number of the script that gave one answer
@@ -55,9 +48,15 @@ type books struct {
 	numbers  map[string]string // order_id → store_order_id
 	sequence []string          // store_order_ids in the order of creation
 	creates  map[string]int    // order_ids of a store_order_id: 1, or the bank is broken
+	open     map[string]string // phones of the orders that are, by store_order_id
 	requests []Request
 	seen     map[[2]string]int // requests so far of a call and order
 	invited  map[string]int    // SMS by phone
+
+	outbox     []News         // callbacks that are due some time, by number
+	announced  map[string]int // callbacks so far by store_order_id
+	lastNews   int
+	deliveries []Delivery
 
 	scripts    []progress
 	lastScript int
@@ -65,7 +64,10 @@ type books struct {
 }
 
 func newBooks(s Settings) books {
-	return books{settings: s, orders: map[string]Order{}, numbers: map[string]string{}, creates: map[string]int{}, seen: map[[2]string]int{}, invited: map[string]int{}, storms: map[string]Storm{}}
+	return books{
+		settings: s, orders: map[string]Order{}, numbers: map[string]string{}, creates: map[string]int{}, open: map[string]string{},
+		seen: map[[2]string]int{}, invited: map[string]int{}, announced: map[string]int{}, storms: map[string]Storm{},
+	}
 }
 
 func (b *books) apply(r record) {
@@ -79,7 +81,12 @@ func (b *books) apply(r record) {
 		kept := *o
 		kept.Creates = b.creates[o.StoreOrderID]
 		b.orders[o.StoreOrderID], b.numbers[o.OrderID] = kept, o.StoreOrderID
+		delete(b.open, o.StoreOrderID)
+		if o.open() {
+			b.open[o.StoreOrderID] = o.Phone
+		}
 	}
+	b.call(r)
 	if q := r.Arrived; q != nil {
 		b.requests = append(b.requests, *q)
 		b.seen[[2]string{q.Call, q.StoreOrderID}]++
@@ -97,6 +104,24 @@ func (b *books) apply(r record) {
 		b.offset = r.Offset
 	}
 	b.direct(r)
+}
+
+// call applies what became of callbacks.
+func (b *books) call(r record) {
+	for _, n := range r.News {
+		b.lastNews = n.Number
+		b.announced[n.StoreOrderID]++
+		b.outbox = append(b.outbox, n)
+	}
+	if a := r.Tried; a != nil {
+		b.deliveries = append(b.deliveries, a.Delivery)
+		i := slices.IndexFunc(b.outbox, func(n News) bool { return n.Number == a.Number })
+		b.outbox[i].Attempts++
+		b.outbox[i].Due = a.Again
+		if a.Again.IsZero() {
+			b.outbox = slices.Delete(b.outbox, i, i+1)
+		}
+	}
 }
 
 // direct applies what the control API asked for.

@@ -11,89 +11,113 @@ import (
 	"tolem/simulators/parts"
 )
 
-// news is a callback on its way.
-type news struct {
-	storeOrderID string
-	url          string
-	state        State
-	body         []byte
-	due          time.Time // by the machine's clock: Advance brings no callback forward
-	attempts     int
-	number       int // of the order's callbacks, from 1: what is lost repeats with the seed
+// News is a callback on its way.
+type News struct {
+	Number       int       `json:"number"` // from 1
+	StoreOrderID string    `json:"storeOrderId"`
+	State        State     `json:"state"`
+	Due          time.Time `json:"due"` // by the bank's clock
+	Attempts     int       `json:"attempts"`
+	Nth          int       `json:"nth"` // of the order's callbacks, from 1: what is lost repeats with the seed
 }
 
-// announce puts an order's state among the callbacks that are due; the caller holds the
-// lock. What waits for delivery does not survive a restart: callbacks get lost.
-func (b *Bank) announce(o Order) {
+// Delivery is one attempt to deliver a callback.
+type Delivery struct {
+	StoreOrderID string    `json:"storeOrderId"`
+	State        State     `json:"state"`
+	Time         time.Time `json:"time"`   // by the bank's clock
+	Status       int       `json:"status"` // 0 = no answer
+	Lost         bool      `json:"lost"`   // on purpose; nothing was sent
+}
+
+// attempt is what became of a callback.
+type attempt struct {
+	Delivery
+	Number int       `json:"number"` // of the News
+	Again  time.Time `json:"again"`  // zero = that was the last attempt
+}
+
+// announce is what an order's new state sets out; the caller holds the lock.
+func (b *Bank) announce(o Order) []News {
 	c := b.books.settings.Callbacks
 	if o.Callback == "" || c.Off || !b.books.settings.tells(o.State) {
-		return
+		return nil
 	}
-	body, err := json.Marshal(o.shown())
-	if err != nil {
-		panic(err) // a bug of the simulator
-	}
-	n := news{storeOrderID: o.StoreOrderID, url: o.Callback, state: o.State, body: body, due: time.Now().Add(c.Delay.duration())}
+	due := b.time().Add(c.Delay.duration())
 	if c.Reorder { // an order's next news overtakes this
-		n.due = n.due.Add(4*c.Delay.duration() + 200*time.Millisecond)
-		for i := range b.outbox {
-			if b.outbox[i].storeOrderID == n.storeOrderID {
-				n.due = time.Now()
+		due = due.Add(4*c.Delay.duration() + 200*time.Millisecond)
+		for _, n := range b.books.outbox {
+			if n.StoreOrderID == o.StoreOrderID {
+				due = b.time()
 			}
 		}
 	}
-	for copies := 1; copies == 1 || c.Duplicate && copies == 2; copies++ {
-		b.announced[n.storeOrderID]++
-		n.number = b.announced[n.storeOrderID]
-		b.outbox = append(b.outbox, n)
+	n := News{StoreOrderID: o.StoreOrderID, State: o.State, Due: due, Number: b.books.lastNews + 1, Nth: b.books.announced[o.StoreOrderID] + 1}
+	if !c.Duplicate {
+		return []News{n}
 	}
+	again := n
+	again.Number++
+	again.Nth++
+	return []News{n, again}
 }
 
 // deliverDue delivers the callbacks whose time has come, those of one order one after the
 // other.
 func (b *Bank) deliverDue() {
 	b.mu.Lock()
-	due := map[string][]news{}
-	rest := b.outbox[:0:0]
-	for _, n := range b.outbox {
-		if time.Now().Before(n.due) {
-			rest = append(rest, n)
-		} else {
-			due[n.storeOrderID] = append(due[n.storeOrderID], n)
+	defer b.mu.Unlock()
+	now := b.time()
+	for _, n := range b.books.outbox {
+		if b.delivering[n.StoreOrderID] || now.Before(n.Due) {
+			continue
 		}
-	}
-	b.outbox = rest
-	b.mu.Unlock()
-	for _, list := range due {
+		b.delivering[n.StoreOrderID] = true
 		b.ended.Go(func() {
-			for _, n := range list {
-				b.deliverOne(n)
+			for b.deliverNext(n.StoreOrderID) {
 			}
 		})
 	}
 }
 
-// deliverOne makes one attempt, and puts the callback back when it was not answered 200.
-func (b *Bank) deliverOne(n news) {
-	b.mu.Lock()
-	c := b.books.settings.Callbacks
-	b.mu.Unlock()
-	d := Delivery{StoreOrderID: n.storeOrderID, State: n.state, Time: time.Now()}
-	n.attempts++
-	if d.Lost = c.Off || c.Loss > 0 && parts.Draw(c.Seed, fmt.Sprintf("%s/%v/%d/%d", n.storeOrderID, n.state, n.number, n.attempts)) < c.Loss; !d.Lost {
-		d.Status = b.post(n.url, n.body)
-	}
+// deliverNext makes one attempt for the oldest callback of an order that is due; false when
+// there was none, or the bank was closed.
+func (b *Bank) deliverNext(storeOrderID string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.deliveries = append(b.deliveries, d)
-	if d.Status != http.StatusOK && n.attempts < c.MaxAttempts && !c.Off {
-		n.due = time.Now().Add(c.RetryAfter.duration())
-		b.outbox = append(b.outbox, n)
+	now := b.time()
+	var n News
+	for _, other := range b.books.outbox {
+		if other.StoreOrderID == storeOrderID && !now.Before(other.Due) && (n.Number == 0 || other.Due.Before(n.Due)) {
+			n = other
+		}
 	}
+	if n.Number == 0 {
+		delete(b.delivering, storeOrderID)
+		return false
+	}
+	c, o := b.books.settings.Callbacks, b.books.orders[storeOrderID]
+	d := Delivery{StoreOrderID: storeOrderID, State: n.State, Time: now}
+	name := fmt.Sprintf("%s/%v/%d/%d", storeOrderID, n.State, n.Nth, n.Attempts+1)
+	if d.Lost = c.Off || c.Loss > 0 && parts.Draw(c.Seed, name) < c.Loss; !d.Lost {
+		o.State = n.State
+		b.mu.Unlock()
+		d.Status = b.post(o)
+		b.mu.Lock()
+	}
+	a := attempt{Delivery: d, Number: n.Number}
+	if d.Status != http.StatusOK && n.Attempts+1 < c.MaxAttempts && !c.Off {
+		a.Again = b.time().Add(c.RetryAfter.duration())
+	}
+	return b.commit(record{Tried: &a}) == nil
 }
 
-// post sends signed bytes and returns the HTTP status, 0 for none.
-func (b *Bank) post(url string, body []byte) int {
+// post sends an order's state, signed, and returns the HTTP status, 0 for none.
+func (b *Bank) post(o Order) int {
+	body, err := json.Marshal(o.shown())
+	if err != nil {
+		panic(err) // a bug of the simulator
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -103,7 +127,7 @@ func (b *Bank) post(url string, body []byte) int {
 		case <-ctx.Done():
 		}
 	}()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.Callback, bytes.NewReader(body))
 	if err != nil {
 		return 0
 	}
@@ -123,7 +147,7 @@ func (b *Bank) post(url string, body []byte) int {
 // returns the HTTP status, 0 for none.
 func (b *Bank) Redeliver(storeOrderID string) (int, error) {
 	o, ok := b.Order(storeOrderID)
-	if !ok || o.Callback == "" {
+	if !ok {
 		return 0, ErrNoOrder
 	}
 	return b.SendCallback(storeOrderID, o.State)
@@ -137,9 +161,5 @@ func (b *Bank) SendCallback(storeOrderID string, s State) (int, error) {
 		return 0, ErrNoOrder
 	}
 	o.State = s
-	body, err := json.Marshal(o.shown())
-	if err != nil {
-		return 0, err
-	}
-	return b.post(o.Callback, body), nil
+	return b.post(o), nil
 }

@@ -32,6 +32,7 @@ func (b *Bank) controlRoutes(e *echo.Echo) {
 	e.GET("/control/settings", func(ec echo.Context) error { return ec.JSON(http.StatusOK, b.Settings()) })
 	e.PUT("/control/settings", b.putSettings)
 	e.POST("/control/client", b.postClient)
+	e.POST("/control/bank", b.postBank)
 	e.POST("/control/state", b.postState)
 	e.POST("/control/clock", b.postClock)
 	e.POST("/control/scripts", b.postScript)
@@ -111,6 +112,28 @@ func (b *Bank) postState(ec echo.Context) error {
 		return err
 	}
 	return parts.Done(ec, noOrder(b.SetState(in.StoreOrderID, in.State)))
+}
+
+// postBank lets the bank itself pay out or take goods back.
+func (b *Bank) postBank(ec echo.Context) error {
+	var in struct {
+		StoreOrderID string     `json:"storeOrderId"`
+		Does         string     `json:"does"`
+		Sum          Hundredths `json:"sum"`
+	}
+	if err := parts.Read(ec, &in); err != nil {
+		return err
+	}
+	var err error
+	switch in.Does {
+	case "pay_out":
+		err = b.PayOut(in.StoreOrderID)
+	case "take_back":
+		err = b.TakeBack(in.StoreOrderID, in.Sum)
+	default:
+		err = parts.Wrong("does", "must be pay_out or take_back")
+	}
+	return parts.Done(ec, noOrder(err))
 }
 
 func (b *Bank) postClock(ec echo.Context) error {

@@ -18,8 +18,9 @@
 //
 // Settings.Profile old: a known store_order_id is 409 {"order_id"}; an unknown order is
 // 400; available_programs[].type is required; callbacks also tell SUCCESS. new: 201 with
-// the known order's number; unknown orders are 404; just one program; callbacks tell
-// WAITING_FOR_STORE_CONFIRM and FAIL only. In both a changed body under a known
+// the known order's number; unknown orders are 404, but 400 where a letter is asked for;
+// just one program of 3 to 25 parts, its type may be left out; at least 2.00; a store may be
+// 403; callbacks tell WAITING_FOR_STORE_CONFIRM and FAIL only. In both a changed body under a known
 // store_order_id is not compared.
 //
 // confirm is taken from WAITING_FOR_STORE_CONFIRM, reject from WAITING_FOR_CLIENT and
@@ -29,8 +30,8 @@
 //
 // # Time
 //
-// An order's state follows from the clock whenever somebody asks, and every 20 ms.
-// Advance makes time pass for the bank alone. A decision of the client comes DecisionDelay
+// An order's state follows from the clock whenever somebody asks, and every 20 ms. Callbacks
+// travel by the same clock. Advance makes time pass for the bank alone. A decision of the client comes DecisionDelay
 // after create, CLIENT_PUSH_TIMEOUT after PushTimeout, CONFIRM_TIME_EXPIRED after
 // ConfirmTimeout (0: never), and check/paid tells of the pay-out PayoutDelay after ACTIVE.
 //
@@ -48,5 +49,6 @@
 // As of the simulated processing centre: a script lays down how the answers to the next
 // matching requests of a call go wrong, a storm draws faults from a seed, a gate holds
 // requests before or after they are processed. Everything but gates and an outage survives
-// in cfront.jsonl.
+// in cfront.jsonl, callbacks on their way too; one whose answer was not written down is
+// delivered again.
 package cfront

@@ -27,9 +27,14 @@ func (h *Hundredths) UnmarshalJSON(text []byte) error {
 }
 
 // parseMoney reads a number, or a text that holds one ("accepted: the bank seems to
-// coerce"): at most two decimals, or just two when strict.
+// coerce"), with at most two decimals; when strict, a number with just two.
 func parseMoney(raw json.RawMessage, strict bool) (Hundredths, bool) {
-	text := strings.Trim(string(raw), `"`)
+	text := string(raw)
+	if inner, quoted := strings.CutPrefix(text, `"`); quoted {
+		if text, quoted = strings.CutSuffix(inner, `"`); !quoted || strict {
+			return 0, false
+		}
+	}
 	whole, decimals, dotted := strings.Cut(text, ".")
 	if whole == "" || len(whole) > 12 || len(decimals) > 2 || dotted && decimals == "" || strict && len(decimals) != 2 ||
 		strings.Trim(whole+decimals, "0123456789") != "" {

@@ -1,6 +1,7 @@
 package cfront
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,6 +42,8 @@ type Order struct {
 	AgreedAt      time.Time  `json:"agreedAt,omitzero"` // the client
 	ActiveAt      time.Time  `json:"activeAt,omitzero"`
 	Returns       []Return   `json:"returns,omitempty"`
+	DownPayment   Hundredths `json:"downPayment"`       // ext_initial_sum, taken at the shop's till
+	PaidOut       bool       `json:"paidOut,omitempty"` // by PayOut, before its time
 
 	Forced bool `json:"forced,omitempty"` // by SetState: time does not move it
 
@@ -53,7 +56,7 @@ type Order struct {
 
 // Return is one return of goods that the bank took.
 type Return struct {
-	StoreReturnID string     `json:"storeReturnId"`
+	StoreReturnID string     `json:"storeReturnId"` // "" = taken at the bank itself
 	Sum           Hundredths `json:"sum"`
 	ToCard        bool       `json:"toCard"`
 	At            time.Time  `json:"at"`
@@ -65,6 +68,15 @@ func (o Order) Returned() (sum Hundredths) {
 		sum += r.Sum
 	}
 	return sum
+}
+
+// lessened is the order after a return.
+func (o Order) lessened(r Return) Order {
+	o.Returns = append(slices.Clone(o.Returns), r)
+	if o.Returned() == o.Total {
+		o.State.Sub = subReturned
+	}
+	return o
 }
 
 // open says whether client or store still have to decide.

@@ -42,6 +42,9 @@ const (
 	Garbage          Fault = "garbage"            // processed; something that is not JSON
 	Empty            Fault = "empty"              // processed; no body
 	WrongEcho        Fault = "wrong_echo"         // processed; the answer names another order
+	NotUTF8          Fault = "not_utf8"           // processed; the JSON holds bytes that are not UTF-8
+	Oversize         Fault = "oversize"           // processed; the answer is over 1 MiB long
+	Redirect         Fault = "redirect"           // not processed; 307 to an address that processes it if followed
 	ResetBefore      Fault = parts.ResetBefore    // not processed; TCP RST
 	HTML502          Fault = "html_502"           // not processed; a proxy's HTML page
 	Status           Fault = "status"             // not processed; Answer.Status and Answer.Body
@@ -50,7 +53,7 @@ const (
 // processed says whether a fault lets the request be processed.
 var processed = map[Fault]bool{
 	"": true, LostAnswer: true, LostAnswerMidway: true, Delay: true, DelayBefore: true, Hang: true, StatusAfter: true, Truncated: true,
-	Garbage: true, Empty: true, WrongEcho: true, ResetBefore: false, HTML502: false, Status: false,
+	Garbage: true, Empty: true, NotUTF8: true, Oversize: true, Redirect: false, WrongEcho: true, ResetBefore: false, HTML502: false, Status: false,
 }
 
 // Answer is what one request, or Times requests in a row, get. The zero Answer is normal

@@ -1,6 +1,7 @@
 package cfront
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -54,9 +55,11 @@ type turn struct {
 	version int // 2 under /api/v2/
 	body    []byte
 	refused *reply // a transport mistake
-	answer  Answer
-	reply   reply
-	gate    *parts.Gate
+	// redirected requests followed a redirect, and get no second fault.
+	redirected bool
+	answer     Answer
+	reply      reply
+	gate       *parts.Gate
 }
 
 // serve takes one request from its first byte to its last fault.
@@ -70,7 +73,7 @@ func (b *Bank) serve(ec echo.Context) error {
 	if rest, ok := strings.CutPrefix(call, "v2/"); ok && (rest == CallValidate || rest == CallLetterData) {
 		call, version = rest, 2
 	}
-	t := turn{version: version, body: body, refused: b.transport(r, call, body)}
+	t := turn{version: version, body: body, refused: b.transport(r, call, body), redirected: r.URL.Query().Has("redirected")}
 	if err := b.take(&t, call); err != nil {
 		return parts.Abort(ec)
 	}
@@ -119,7 +122,7 @@ func (b *Bank) take(t *turn, call string) error {
 	switch {
 	case b.down:
 		t.answer = Answer{Fault: ResetBefore}
-	case t.refused == nil:
+	case t.refused == nil && !t.redirected:
 		t.answer, arrived.Used = b.books.next(t.request)
 	}
 	t.request.Fault = t.answer.Fault
@@ -132,15 +135,17 @@ func (b *Bank) take(t *turn, call string) error {
 	if process && !b.linger(t) {
 		return parts.ErrClosed
 	}
+	var effects record // written with the answer, or not at all
 	switch {
 	case t.refused != nil:
 		t.reply = *t.refused
 	case process:
-		t.reply = b.process(t)
+		t.reply = b.process(t, &effects)
 	}
 	t.request.Processed, t.request.Status = process, t.reply.status
 	answered := t.request
-	if err := b.commit(record{Answered: &answered}); err != nil {
+	effects.Answered = &answered
+	if err := b.commit(effects); err != nil {
 		return err
 	}
 	if process {
@@ -201,6 +206,8 @@ func (b *Bank) deliver(ec echo.Context, t turn) error {
 		return parts.Cut(ec, nil)
 	case HTML502:
 		return ec.HTML(http.StatusBadGateway, parts.ErrorPage)
+	case Redirect:
+		return ec.Redirect(http.StatusTemporaryRedirect, "?redirected=1")
 	case Status, StatusAfter:
 		return ec.Blob(t.answer.Status, jsonType, []byte(t.answer.Body))
 	case LostAnswerMidway:
@@ -212,6 +219,10 @@ func (b *Bank) deliver(ec echo.Context, t turn) error {
 		body = []byte("<<< це не JSON >>>")
 	case Empty:
 		body = nil
+	case NotUTF8:
+		body = bytes.Replace(body, []byte(`"`), []byte("\"\xff\xfe\":1,\""), 1)
+	case Oversize:
+		body = append(body, bytes.Repeat([]byte(" "), parts.MaxBody)...)
 	case WrongEcho:
 		body = []byte(strings.Replace(string(body), `"order_id":"`, `"order_id":"0`, 1))
 	}

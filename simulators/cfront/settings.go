@@ -30,6 +30,12 @@ type Settings struct {
 	ClientNotFound int       `json:"clientNotFound"`
 	Points         []string  `json:"points"`   // the register of points of sale; none: any is taken
 	Products       []Product `json:"products"` // none: any is taken
+	// MinTotal is the least total_sum; 0: that of the generation, 1.00 or 2.00.
+	MinTotal Hundredths `json:"minTotal"`
+	// MayNotCreate refuses create and validate to the store: 403, in the old generation 400.
+	MayNotCreate bool `json:"mayNotCreate"`
+	// ValidatesPerMinute are answered; more are 429. 0: all are.
+	ValidatesPerMinute int `json:"validatesPerMinute"`
 
 	DecisionDelay  Milliseconds `json:"decisionDelayMs"`
 	PushTimeout    Milliseconds `json:"pushTimeoutMs"`    // until the client has answered
@@ -77,6 +83,10 @@ func (s Settings) validate() error {
 		return parts.Wrong("profile", "must be old or new")
 	case s.ClientNotFound != 0 && (s.ClientNotFound < 400 || s.ClientNotFound > 499):
 		return parts.Wrong("clientNotFound", "must be 0 or a 4xx")
+	case s.MinTotal < 0:
+		return parts.Wrong("minTotal", "must not be below 0")
+	case s.ValidatesPerMinute < 0:
+		return parts.Wrong("validatesPerMinute", "must not be below 0")
 	case s.DecisionDelay < 0 || s.PushTimeout <= 0 || s.ConfirmTimeout < 0 || s.PayoutDelay < 0:
 		return parts.Wrong("decisionDelayMs", "delays must not be below 0, and pushTimeoutMs must be above")
 	case !(s.Callbacks.Loss >= 0 && s.Callbacks.Loss <= 1):
@@ -94,9 +104,23 @@ func (s Settings) takesPoint(id string) bool {
 	return len(s.Points) == 0 || slices.Contains(s.Points, id)
 }
 
-// offers says whether the bank has a product.
+// offers says whether the bank has a product. The new generation knows them by their terms
+// when the deprecated type is left out.
 func (s Settings) offers(p Product) bool {
-	return len(s.Products) == 0 || slices.Contains(s.Products, p)
+	return len(s.Products) == 0 || slices.ContainsFunc(s.Products, func(q Product) bool {
+		return q == p || p.Name == "" && s.Profile == NewGeneration && q.Parts == p.Parts
+	})
+}
+
+// leastTotal is the least total_sum.
+func (s Settings) leastTotal() Hundredths {
+	switch {
+	case s.MinTotal > 0:
+		return s.MinTotal
+	case s.Profile == NewGeneration:
+		return 200
+	}
+	return 100
 }
 
 // tells says whether a state is news worth a callback.
