@@ -131,7 +131,9 @@ func TestRegisters(t *testing.T) {
 			c.Products = []cfront.Product{{Name: "Рассрочка 3", Parts: 3}, {Name: "Рассрочка 6", Parts: 6}}
 			c.MinTotal, c.StrictNumbers, c.CheckTotal = 50_000, true, true
 		})
-		at := func(point string) string { return `{"number":"17","date":"2026-02-17","source":"STORE","point_id":` + point + `}` }
+		at := func(point string) string {
+			return `{"number":"17","date":"2026-02-17","source":"STORE","point_id":` + point + `}`
+		}
 		for _, c := range []struct {
 			name   string
 			change map[string]string
