@@ -156,7 +156,7 @@ func newCentre(t *testing.T, url string) *processing.Client {
 // agreement is what the store may send to the bank of trade instalments.
 var agreement = cfront.Agreement{
 	CreditProducts: []cfront.CreditProduct{{Name: "Рассрочка 3", Parts: 3}, {Name: "Рассрочка 6", Parts: 6}},
-	PointsOfSale:   []string{"A-1", "B/2"},
+	PointsOfSale:   []string{"A-1", "B/2"}, PointRequired: true,
 }
 
 func newInstalmentBank(t *testing.T, url string) *cfront.Client {

@@ -18,8 +18,10 @@ import (
 	"tolem/storage"
 )
 
+const invoiceText = `{"number":"17","date":"2026-02-17","source":"STORE","point_id":"A-1"}`
+
 const instalmentOrder = `{"store_order_id":"17/1","client_phone":"` + clientPhone + `","total_sum":90000.00,` +
-	`"invoice":{"number":"17","date":"2026-02-17","source":"STORE","point_id":"A-1"},"credit_products":[{"name":"Рассрочка 3","parts":3}],` +
+	`"invoice":` + invoiceText + `,"credit_products":[{"name":"Рассрочка 3","parts":3}],` +
 	`"products":[{"name":"Телефон","count":2,"sum":45000.00}]}`
 
 func (b *bank) sell(body string) answer {
@@ -71,10 +73,14 @@ func TestOrdersThatBreakARule(t *testing.T) {
 		"products[0].color":  {`"count":2`, `"count":2,"color":"red"`},
 		"auto_confirm":       {`"client_phone"`, `"auto_confirm":"yes","client_phone"`},
 		"credit_products":    {`[{"name":"Рассрочка 3","parts":3}]`, `[]`},
+		"invoice":            {invoiceText, `"17"`},
+		"invoice ":           {`"invoice":` + invoiceText + `,`, ``},
+		"products":           {`"products":[`, `"products":["",`},
 	} {
 		a := b.status(b.sell(strings.Replace(instalmentOrder, change[0], change[1], 1)), http.StatusBadRequest)
-		if p := a.problem(t); !slices.ContainsFunc(p.Errors, func(e struct{ Field, Code, Message string }) bool { return strings.HasPrefix(e.Field, field) }) {
-			t.Errorf("%s is not named: %+v", field, p.Errors)
+		field = strings.TrimSpace(field)
+		if p := a.problem(t); len(p.Errors) != 1 || !strings.HasPrefix(p.Errors[0].Field, field) {
+			t.Errorf("%s alone is not named: %+v", field, p.Errors)
 		}
 	}
 	if _, err := b.ledger.InstalmentOrder(t.Context(), "17/1"); err == nil {

@@ -119,8 +119,10 @@ func decodeInvoice(raw json.RawMessage, wrong *fieldErrors) (v invoiceView) {
 		"source":   func(raw json.RawMessage) *complaint { return source(raw, &v.Source) },
 		"point_id": func(raw json.RawMessage) *complaint { return text(raw, maxPoint, &v.PointID) },
 	})
-	for field, given := range map[string]bool{"number": v.Number != "", "date": v.Date != "", "source": v.Source != ""} {
-		inner.require(field, given, "is required")
+	if !inner.unreadable() {
+		for field, given := range map[string]bool{"number": v.Number != "", "date": v.Date != "", "source": v.Source != ""} {
+			inner.require(field, given, "is required")
+		}
 	}
 	wrong.within("invoice", inner)
 	return v
@@ -191,7 +193,7 @@ func (r orderRequest) checkAgreement(a cfront.Agreement, wrong *fieldErrors) {
 		}
 	}
 	switch point := r.Invoice.PointID; {
-	case point == "" && a.PointRequired:
+	case point == "" && a.PointRequired && !wrong.has("invoice"):
 		wrong.require("invoice.point_id", false, "is required: the bank keeps a register of points of sale")
 	case point != "" && !a.TakesPoint(point):
 		wrong.add("invoice.point_id", ruleNotOffered, "is not among the points of sale that the bank registered")
