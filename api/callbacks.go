@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -26,7 +25,7 @@ const maxCallback = 16 << 10
 // before it acts. Every other answer but 503 means that nothing was stored. A forged
 // callback costs one HMAC and no look into the ledger.
 func (s *Server) callback(c echo.Context) error {
-	raw, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxCallback))
+	raw, err := readBytes(c, maxCallback, readLimit)
 	if err != nil {
 		return err
 	}

@@ -280,14 +280,16 @@ func (b brokenBody) Read([]byte) (int, error) { return 0, b.err }
 func TestBodyThatDoesNotCome(t *testing.T) {
 	b := newBank(t)
 	for code, broken := range map[string]error{"request_timeout": os.ErrDeadlineExceeded, "invalid_request": io.ErrUnexpectedEOF} {
-		request := httptest.NewRequest(http.MethodPost, "/v1/payments", brokenBody{broken})
-		request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + secretAgent}}
-		recorder := httptest.NewRecorder()
-		b.server.Handler().ServeHTTP(recorder, request)
-		a := answer{recorder.Result(), recorder.Body.Bytes()}
-		b.check(request, a)
-		if p := a.problem(t); p.Code != code || b.rows() != 0 {
-			t.Errorf("%v: %s", broken, a.body)
+		for _, path := range []string{"/v1/payments", "/callbacks/cfront/some"} {
+			request := httptest.NewRequest(http.MethodPost, path, brokenBody{broken})
+			request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + secretAgent}}
+			recorder := httptest.NewRecorder()
+			b.server.Handler().ServeHTTP(recorder, request)
+			a := answer{recorder.Result(), recorder.Body.Bytes()}
+			b.check(request, a)
+			if p := a.problem(t); p.Code != code || b.rows() != 0 {
+				t.Errorf("%s, %v: %s", path, broken, a.body)
+			}
 		}
 	}
 }

@@ -63,7 +63,13 @@ func readUpTo(c echo.Context, limit int64, within time.Duration) ([]byte, error)
 	if !hasType(r.Header, echo.MIMEApplicationJSON) {
 		return nil, &problem{code: unsupportedMediaType, detail: mediaTypeRule}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, limit))
+	return readBytes(c, limit, within)
+}
+
+// readBytes reads a body of any type, of at most limit bytes, in the time that the connection
+// has for it.
+func readBytes(c echo.Context, limit int64, within time.Duration) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit))
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
 	switch {
