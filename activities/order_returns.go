@@ -81,9 +81,10 @@ func (c *CFRONT) ReturnAtBank(ctx context.Context, in ReturnCallInput) (ReturnCa
 	return c.recordReturn(ctx, in, call, begun.Started, answered(callErr, returned.Meta, ""), after)
 }
 
-// AskReturned reads what the bank has taken back, and ends a return whose sum is
-// among it: no other return of the order is under way. It fails only when the ledger
-// does.
+// AskReturned reads what the bank has taken back, and ends a return whose sum is just
+// what came to it: no other return of ours is under way for the order. Where the bank
+// itself has taken back something else meanwhile, nothing follows, and the return is sent
+// again under its id, which the bank knows. It fails only when the ledger does.
 func (c *CFRONT) AskReturned(ctx context.Context, in ReturnCallInput) (ReturnCallResult, error) {
 	r, behind, err := c.goodsReturn(ctx, in)
 	if err != nil || behind || r.ReversedBefore == nil {
@@ -94,7 +95,7 @@ func (c *CFRONT) AskReturned(ctx context.Context, in ReturnCallInput) (ReturnCal
 		return ReturnCallResult{}, err
 	}
 	after := storage.ReturnAfter{}
-	if outcome.Failure == "" && data.Reversed() >= *r.ReversedBefore+r.Sum {
+	if outcome.Failure == "" && data.Reversed() == *r.ReversedBefore+r.Sum {
 		after.State = domain.ReturnReturned
 	}
 	return c.recordReturn(ctx, in, made, 0, outcome, after)
@@ -108,7 +109,7 @@ func (c *CFRONT) reversed(ctx context.Context, in ReturnCallInput, r goodsReturn
 	}
 	made := in.call(ctx, callData, body)
 	made.Attempt = r.Attempts
-	data, err := c.Bank.OrderData(ctx, r.bankOrderID)
+	data, err := c.Bank.OrderData(ctx, r.bankOrderID, in.OrderID.String())
 	return data, answered(err, data.Meta, ""), made, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
 
 	"tolem/activities"
@@ -91,6 +92,32 @@ func TestReturns(t *testing.T) {
 	require.EqualValues(t, 9_000_000, o.ReturnedSum)
 	require.Equal(t, domain.OrderPaidOut, o.State, "the end stays")
 	require.Equal(t, "SUCCESS/RETURNED", o.Bank.String())
+}
+
+// What the bank itself takes back between two attempts is not taken for ours.
+func TestBankTakesBackMeanwhile(t *testing.T) {
+	for name, fault := range map[string]simulated.Answer{"taken": {Fault: simulated.LostAnswer}, "not taken": {Fault: simulated.ResetBefore}} {
+		t.Run(name, func(t *testing.T) {
+			w := newTill(t)
+			order := w.sold()
+			w.scripted(simulated.CallReturn, fault)
+			w.acceptedReturn(order, "r", 3_000_000)
+			asked := 0
+			r := w.comesBack(order, "r", func(env *testsuite.TestWorkflowEnvironment) {
+				env.SetOnLocalActivityStartedListener(func(info *activity.Info, _ context.Context, _ []any) {
+					if info.ActivityType.Name == "AskReturned" {
+						if asked++; asked == 2 { // the first one asks before anything was sent
+							require.NoError(t, w.bank.TakeBack(string(order), 4_000_000))
+						}
+					}
+				})
+			})
+			require.Equal(t, domain.ReturnReturned, r.State)
+			made, _ := w.calls(order, simulated.CallReturn)
+			require.Equal(t, 2, made)
+			require.EqualValues(t, 3_000_000, w.order(order).ReturnedSum)
+		})
+	}
 }
 
 // Whatever becomes of the answer: the bank takes the sum once, and two returns of one sum

@@ -1,6 +1,7 @@
 package cfront
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,11 +56,21 @@ var ErrAgreement = errors.New("not an agreement with the bank")
 // maxAgreement bounds the file, in bytes: a bank's hundred products take ten KB.
 const maxAgreement = 1 << 20
 
+// leastTotal is what every bank asks for at least (cfront.md 4.3).
+const leastTotal domain.Money = 100
+
 // ReadAgreement reads one JSON object. Unknown fields are refused: a misspelt one
 // would silently be the default.
 func ReadAgreement(r io.Reader) (Agreement, error) {
 	var a Agreement
-	decoder := json.NewDecoder(io.LimitReader(r, maxAgreement))
+	text, err := io.ReadAll(io.LimitReader(r, maxAgreement+1))
+	switch {
+	case err != nil:
+		return Agreement{}, fmt.Errorf("%w: %w", ErrAgreement, err)
+	case len(text) > maxAgreement:
+		return Agreement{}, fmt.Errorf("%w: it is longer than 1 MiB", ErrAgreement)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&a); err != nil {
 		return Agreement{}, fmt.Errorf("%w: %w", ErrAgreement, err)
@@ -67,7 +78,10 @@ func ReadAgreement(r io.Reader) (Agreement, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Agreement{}, fmt.Errorf("%w: there is something after the object", ErrAgreement)
 	}
-	return a, a.Check()
+	if err := a.Check(); err != nil {
+		return Agreement{}, err
+	}
+	return a, nil
 }
 
 // Check says what is wrong with an agreement; its errors name the field.
@@ -101,6 +115,11 @@ func (a Agreement) Check() error {
 	case "", CheckPaidPayout, CheckPaidClientRepaid:
 	default:
 		return bad("check_paid", "must be payout or client_repaid")
+	}
+	for field, limit := range map[string]*domain.Money{"min_total": a.MinTotal, "max_total": a.MaxTotal} {
+		if limit != nil && *limit < leastTotal {
+			return bad(field, "must be at least 1.00, the bank's least total_sum")
+		}
 	}
 	if a.MinTotal != nil && a.MaxTotal != nil && *a.MinTotal > *a.MaxTotal {
 		return bad("min_total", "is above max_total")

@@ -229,11 +229,39 @@ func TestReversedMoney(t *testing.T) {
 		`{"reverse_list":[]}`:                                                                           -1,
 		`{}`:                                                                                            -1,
 	} {
-		data, err := (&desk{status: 200, body: body}).client(t, Dialect{}).OrderData(t.Context(), "9f0c")
+		data, err := (&desk{status: 200, body: body}).client(t, Dialect{}).OrderData(t.Context(), "9f0c", "17")
 		require.Equal(t, want == -1, err != nil, "%.90s: %v", body, err)
 		if err == nil {
 			require.Equal(t, want, data.Reversed(), body)
 		}
+	}
+}
+
+// A card of another order is no answer.
+func TestOrderDataOfAnother(t *testing.T) {
+	for name, good := range map[string]bool{`"17"`: true, `17`: true, `null`: true, `"18"`: false, `17.0`: false} {
+		_, err := (&desk{status: 200, body: `{"total_sum":500,"store_order_id":` + name + `}`}).client(t, Dialect{}).OrderData(t.Context(), "9f0c", "17")
+		require.Equal(t, good, err == nil, "%s: %v", name, err)
+	}
+}
+
+// A report tells every sum, and none below zero.
+func TestReportSums(t *testing.T) {
+	for _, field := range []string{"total_sum", "transferred_sum", "commission"} {
+		for value, good := range map[string]bool{`0`: true, `1.00`: true, `null`: false, `-0.01`: false} {
+			line := strings.Replace(`{"order_id":"9f0c","total_sum":1,"transferred_sum":1,"commission":1}`, `"`+field+`":1`, `"`+field+`":`+value, 1)
+			_, err := (&desk{status: 200, body: `{"orders":[` + line + `]}`}).client(t, Dialect{}).StoreReport(t.Context(), "2026-02-17")
+			require.Equal(t, good, err == nil, "%s: %v", line, err)
+		}
+	}
+}
+
+// Only the bank's own words say that it does not know a client; a wrong address says nothing.
+func TestUnknownClientOrWrongAddress(t *testing.T) {
+	for body, told := range map[string]bool{`{"message":"клієнта не знайдено"}`: true, `{}`: true, "": false, "404 page not found": false, "<html>": false} {
+		found, err := (&desk{status: 404, body: body}).client(t, Dialect{}).Validate(t.Context(), "+77010000011")
+		require.Equal(t, told, err == nil, "%q: %v", body, err)
+		require.False(t, found.Found)
 	}
 }
 
@@ -258,17 +286,21 @@ func TestAgreement(t *testing.T) {
 		`{` + products + `,"check_paid":"never"}`:                             "check_paid",
 		`{` + products + `,"sub_states":{"X":"soon"}}`:                        "sub_states.X",
 		`{` + products + `,"min_total":2.00,"max_total":1.00}`:                "min_total",
+		`{` + products + `,"min_total":-1.00}`:                                "min_total",
+		`{` + products + `,"max_total":0.99}`:                                 "max_total",
+		`{` + products + strings.Repeat(" ", maxAgreement) + `}`:              "1 MiB",
 		`{` + products + `,"dialect":{"paths":{"order/forget":"/x"}}}`:        "paths",
 		`{` + products + `,"dialect":{"paths":{"order/state":"x"}}}`:          "paths.order/state",
 		`{` + products + `,"dialect":{"created_status":[500]}}`:               "created_status",
 		`{` + products + `,"colour":1}`:                                       "colour",
 		`{` + products + `} {}`:                                               "after the object",
 	} {
-		_, err := ReadAgreement(strings.NewReader(text))
+		read, err := ReadAgreement(strings.NewReader(text))
 		if field == "" {
 			require.NoError(t, err, text)
 			continue
 		}
+		require.Zero(t, read, text)
 		require.ErrorIs(t, err, ErrAgreement, text)
 		require.ErrorContains(t, err, field, text)
 	}

@@ -113,7 +113,7 @@ func exchanges(t testing.TB) map[string]exchange {
 			return got.Meta, err
 		}},
 		opOrderData: {"/api/order/data", "order", string(golden(t, "responses", "order-data.json")), func(c *Client, ctx context.Context) (Meta, error) {
-			got, err := c.OrderData(ctx, "9f0c")
+			got, err := c.OrderData(ctx, "9f0c", "17")
 			return got.Meta, err
 		}},
 		opReport: {"/api/store/report", "report", string(golden(t, "responses", "report.json")), func(c *Client, ctx context.Context) (Meta, error) {

@@ -28,6 +28,8 @@ func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error
 	switch {
 	case err != nil:
 		return ClientFound{}, err
+	case answer.Status >= 400 && !readObject(answer.Body).ok(): // of a wrong address: the bank writes {"message"}
+		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer)
 	case answer.Status >= 400:
 		return ClientFound{Meta: metaOf(answer)}, nil
 	}
@@ -88,8 +90,9 @@ func (d OrderData) Reversed() (sum domain.Money) {
 	return sum
 }
 
-// OrderData asks for an order's card (/api/order/data). Errors as Create.
-func (c *Client) OrderData(ctx context.Context, orderID string) (OrderData, error) {
+// OrderData asks for an order's card (/api/order/data). A card that names another order than
+// the store's is no answer. Errors as Create.
+func (c *Client) OrderData(ctx context.Context, orderID, storeOrderID string) (OrderData, error) {
 	body, err := OrderBody(orderID)
 	if err != nil {
 		return OrderData{}, err
@@ -99,18 +102,15 @@ func (c *Client) OrderData(ctx context.Context, orderID string) (OrderData, erro
 		return OrderData{}, err
 	}
 	data, ok := decodeOrderData(answer.Body)
-	if !ok {
+	if !ok || data.StoreOrderID != "" && data.StoreOrderID != storeOrderID {
 		return OrderData{}, c.bad(opOrderData, answer, ReasonBadAnswer)
 	}
 	data.Meta = metaOf(answer)
 	return data, nil
 }
 
-// maxReverse and maxReverses bound what was taken back, so that its sum always fits.
-const (
-	maxReverse  = domain.Money(1e15)
-	maxReverses = 1000
-)
+// maxReverses bounds what was taken back, so that its sum always fits.
+const maxReverses = 1000
 
 func decodeOrderData(body []byte) (OrderData, bool) {
 	o := readObject(body)
@@ -121,8 +121,7 @@ func decodeOrderData(body []byte) (OrderData, bool) {
 	}
 	o.must(o.present("total_sum")) // any object would else say that nothing was taken back
 	o.list("reverse_list", func(item *object) {
-		r := Reverse{Sum: item.money("sum"), At: item.optionalText("timestamp")}
-		item.must(item.present("sum") && r.Sum >= 0 && r.Sum <= maxReverse) // what was taken back must not be guessed
+		r := Reverse{Sum: item.sum("sum"), At: item.optionalText("timestamp")}
 		d.Reverses = append(d.Reverses, r)
 	})
 	o.must(len(d.Reverses) <= maxReverses)
@@ -178,7 +177,7 @@ func decodeReport(body []byte) (Report, bool) {
 		r.Orders = append(r.Orders, ReportedOrder{
 			OrderID: item.text("order_id"), InvoiceNumber: item.optionalText("invoice_number"), OrderDate: item.optionalText("order_date"),
 			PayParts: item.optionalText("pay_parts"), CommissionPercent: item.optionalText("commission_percent"),
-			TotalSum: item.money("total_sum"), TransferredSum: item.money("transferred_sum"), Commission: item.money("commission"),
+			TotalSum: item.sum("total_sum"), TransferredSum: item.sum("transferred_sum"), Commission: item.sum("commission"),
 			OperationAt: item.optionalText("operation_timestamp"), ContractNumber: item.optionalText("odb_contract_number"),
 		})
 	})

@@ -79,6 +79,16 @@ func (o *object) money(name string) (m domain.Money) {
 	return m
 }
 
+// maxSum is the largest sum that an answer may tell.
+const maxSum = domain.Money(1e15)
+
+// sum reads an amount that must be there, and must not be below zero: it is never guessed.
+func (o *object) sum(name string) domain.Money {
+	m := o.money(name)
+	o.must(o.present(name) && m >= 0 && m <= maxSum)
+	return m
+}
+
 // object reads an object inside; an absent one is empty.
 func (o *object) object(name string) *object {
 	if raw := o.raw(name); raw != nil {

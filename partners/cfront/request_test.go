@@ -126,7 +126,7 @@ func TestBadQuestionsAreNotSent(t *testing.T) {
 	}
 	for _, ask := range []func() error{
 		func() error { _, err := c.CheckPaid(t.Context(), ""); return err },
-		func() error { _, err := c.OrderData(t.Context(), ""); return err },
+		func() error { _, err := c.OrderData(t.Context(), "", ""); return err },
 		func() error { _, err := c.LetterData(t.Context(), LetterRequest{}); return err },
 		func() error { _, err := c.LetterPDF(t.Context(), LetterRequest{}); return err },
 	} {
