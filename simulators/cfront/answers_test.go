@@ -92,6 +92,7 @@ func TestCheckPaid(t *testing.T) {
 		s.advances(time.Second)
 		paid(true, true)
 		s.set(func(c *cfront.Settings) { c.ClientRepaid = true })
+		require.NoError(s.t, s.PayOut("a"))
 		paid(false, true)
 		require.NoError(s.t, s.Repay("a"))
 		paid(true, true)

@@ -96,6 +96,7 @@ func TestRulesOfCreate(t *testing.T) {
 		{map[string]string{"products": `[{"name":"a","count":1,"sum":1.00}]`}, "both"}, // the bank does not add up
 		{map[string]string{"result_callback": `"http://127.0.0.1:9/x"`}, "both"},
 		{map[string]string{"result_callback": `"/x"`}, ""},
+		{map[string]string{"result_callback": `"http:///x"`}, ""},
 		{map[string]string{"result_callback": `""`}, ""},
 		{map[string]string{"additional_params": `{"seller_phone":"+77010000099","nds":12.00,"ext_initial_sum":1000.00}`}, "both"},
 		{map[string]string{"additional_params": `{"seller_phone":"99"}`}, ""},

@@ -323,8 +323,11 @@ func TestSetState(t *testing.T) {
 	require.NoError(t, s.SetState("a", cfront.State{Main: "IN_PROCESS", Sub: "TESTING"}))
 	s.advances(24 * time.Hour)
 	s.is("a", about, "IN_PROCESS/TESTING")
-	for _, decision := range []string{"confirm", "reject"} {
-		require.Equal(t, 400, s.call("order/"+decision, about).status)
+	for _, state := range []cfront.State{{Main: "IN_PROCESS", Sub: "TESTING"}, {Main: "FAIL", Sub: "WAITING_FOR_CLIENT"}} {
+		require.NoError(t, s.SetState("a", state))
+		for _, decision := range []string{"confirm", "reject"} {
+			require.Equal(t, 400, s.call("order/"+decision, about).status)
+		}
 	}
 	require.NoError(t, s.SetState("a", cfront.State{Main: "IN_PROCESS", Sub: "WAITING_FOR_STORE_CONFIRM"}))
 	require.Equal(t, 200, s.call("order/confirm", about).status)

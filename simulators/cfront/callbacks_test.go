@@ -79,6 +79,14 @@ func (s *stand) tried(id string, n int) []cfront.Delivery {
 	return s.Deliveries(id)
 }
 
+// marks has a later order's callback delivered: what was due before it has been begun by then.
+func (s *stand) marks(shop *shop) {
+	s.t.Helper()
+	s.creates("mark", "+77010000092", shop.at("mark"))
+	require.NoError(s.t, s.Fail("mark", "REJECTED_BY_CLIENT"))
+	s.tried("mark", 1)
+}
+
 // Which states are news (cfront.md 6).
 func TestNews(t *testing.T) {
 	both(t, func(s *stand) {
@@ -94,6 +102,7 @@ func TestNews(t *testing.T) {
 		if s.old() {
 			s.tried("a", 3)
 		}
+		s.marks(shop)
 		status, err := s.Redeliver("a") // after which nothing else can be on its way
 		require.NoError(s.t, err)
 		require.Equal(s.t, 200, status)
@@ -123,7 +132,11 @@ func TestCallbackClock(t *testing.T) {
 	require.Empty(t, s.Deliveries(""))
 	s.advances(time.Minute) // of a's minute and of b's decision
 	require.Equal(t, 503, s.tried("a", 1)[0].Status)
-	s.advances(10 * time.Minute)
+	s.advances(10*time.Minute - time.Second)
+	s.set(func(c *cfront.Settings) { c.Callbacks.Delay = 0 })
+	s.marks(shop)
+	require.Len(t, s.Deliveries("a"), 1)
+	s.advances(time.Second)
 	s.tried("b", 1)
 	d := s.tried("a", 2)
 	require.Equal(t, 10*time.Minute, d[1].Time.Sub(d[0].Time))
