@@ -143,21 +143,23 @@ func TestInstalmentOrders(t *testing.T) {
 		{"forged callbacks", forgedCallbacks},
 		{"news after the end", newsAfterTheEnd},
 		{"operators", operatorsOfOrders},
+		{"callback before create returns", callbackBeforeCreateReturns},
+		{"callbacks lost and reordered", callbacksLostAndReordered},
+		{"new generation", newGeneration},
+		{"one-phase store", onePhaseStore},
 		{"worker and API killed after the effects", func(i *infra) { orderKilledAfterEffects(i, worker) }},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(i.in(t)) })
 	}
 	require.Zero(t, i.bank.Totals().Broken)
+	i.tellsNothing(worker, i.api)
 }
 
 // Polling is so slow that only callbacks bring news in time; of the pay-out the bank
 // sends none, so an operator has it asked for.
 func orderByCallback(i *infra) {
 	user := i.otherAPI(map[string]string{"CFRONT_POLL_FIRST": "1h", "CFRONT_POLL_MAX": "1h"})
-	require.NoError(i.t, i.bank.Set(func() bank.Settings { s := i.bank.Settings(); s.Callbacks.Duplicate = true; return s }()))
-	defer func() {
-		require.NoError(i.t, i.bank.Set(func() bank.Settings { s := i.bank.Settings(); s.Callbacks.Duplicate = false; return s }()))
-	}()
+	i.set(func(s *bank.Settings) { s.Callbacks.Duplicate = true })
 	const id = "чек 17/1"
 	user.sells(id, clientThinks, `,"validate_client":true`)
 	user.sees(id, "waiting_for_client")
@@ -193,16 +195,8 @@ func (c *caller) orderAct(id, action string) (int, string) {
 	return c.do(http.MethodPost, "/v1/orders/"+url.PathEscape(id)+"/"+action, `{"reason":"`+reason+`"}`, nil, nil)
 }
 
-func (i *infra) callbacks(off bool) {
-	i.t.Helper()
-	s := i.bank.Settings()
-	s.Callbacks.Off = off
-	require.NoError(i.t, i.bank.Set(s))
-}
-
 func orderByPolling(i *infra) {
-	i.callbacks(true)
-	defer i.callbacks(false)
+	i.set(func(s *bank.Settings) { s.Callbacks.Off = true })
 	user := i.caller()
 	user.sells("polled", clientAgrees, "")
 	user.sees("polled", "waiting_for_store")

@@ -44,6 +44,7 @@ func (i *infra) secondOperator() *caller {
 func private() []string {
 	return append([]string{
 		"77700177", contractsAccount, receiptAccount, "Тестов", reason, evidence, "simulator", "490187.125",
+		"+77010", "Айгуль", "Примерова", "900101400011", "Телефон", // of instalment orders
 	}, contractIDs...)
 }
 
