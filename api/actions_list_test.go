@@ -19,23 +19,23 @@ func TestListOfOrders(t *testing.T) {
 	id, other := b.flagged(), b.flagged()
 	path := "/v1/payments/" + id.String() + "/actions"
 	if a := b.status(b.get(secretViewer, path), http.StatusOK); string(a.body) != "{\"items\":[]}\n" {
-		t.Errorf("orders of a payment without any: %s", a.body)
+		t.Errorf("actions of a payment without any: %s", a.body)
 	}
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionHold, because, "1"), http.StatusOK)
-	b.status(b.order(other, domain.ActionHold, because, "2"), http.StatusOK)
-	b.status(b.orderBy(secretBoth, id, domain.ActionRelease, because, "3"), http.StatusOK)
+	b.status(b.act(id, domain.ActionHold, because, "1"), http.StatusOK)
+	b.status(b.act(other, domain.ActionHold, because, "2"), http.StatusOK)
+	b.status(b.actBy(secretBoth, id, domain.ActionRelease, because, "3"), http.StatusOK)
 	b.temporal.acting(func(update) (any, error) { return nil, refuses(domain.RefusalPaySent, domain.StatePaying) })
-	b.status(b.order(id, domain.ActionCancel, because, "4"), http.StatusConflict)
+	b.status(b.act(id, domain.ActionCancel, because, "4"), http.StatusConflict)
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionResolve, resolved, "5"), http.StatusAccepted)
+	b.status(b.act(id, domain.ActionResolve, resolved, "5"), http.StatusAccepted)
 
 	for _, limit := range []string{"1", "2", "3", "4", "5", "500"} {
-		var all []order
+		var all []seenAction
 		query := url.Values{"limit": {limit}}
 		for pages := 1; ; pages++ {
 			var page struct {
-				Items []order
+				Items []seenAction
 				Next  string
 			}
 			b.status(b.get(secretOp, path+"?"+query.Encode()), http.StatusOK).decode(t, &page)
@@ -76,9 +76,9 @@ func TestListOfHeldAndPaused(t *testing.T) {
 	b := newBank(t)
 	plain, held, proposed, paused, both := b.flagged(), b.flagged(), b.flagged(), b.flagged(), b.flagged()
 	b.temporal.acting(b.follows)
-	b.status(b.order(held, domain.ActionHold, because, ""), http.StatusOK)
-	b.status(b.order(both, domain.ActionHold, because, ""), http.StatusOK)
-	b.status(b.order(proposed, domain.ActionResolve, resolved, ""), http.StatusAccepted)
+	b.status(b.act(held, domain.ActionHold, because, ""), http.StatusOK)
+	b.status(b.act(both, domain.ActionHold, because, ""), http.StatusOK)
+	b.status(b.act(proposed, domain.ActionResolve, resolved, ""), http.StatusAccepted)
 	for _, id := range []domain.AgentTransactionID{paused, both} {
 		must(t, b.ledger.Pause(t.Context(), id, 50, time.Now().Add(time.Minute)))
 	}
@@ -129,14 +129,14 @@ func TestProposalIsShown(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	b.temporal.acting(b.follows)
-	o := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusAccepted).ordered(t)
+	o := b.status(b.act(id, domain.ActionResolve, resolved, "k"), http.StatusAccepted).acted(t)
 	for _, path := range []string{"", "/" + id.String()} {
 		a := b.status(b.get(secretAgent, "/v1/payments"+path), http.StatusOK)
 		if want := `"proposed":{"outcome":"resolved_refused","until":"` + o.Proposed.Until.Format(time.RFC3339Nano) + `"}`; !strings.Contains(string(a.body), want) {
 			t.Errorf("%s misses %s", a.body, want)
 		}
 	}
-	must(t, b.ledger.Lapse(t.Context(), id, b.orders(id)[0].ID, "x"))
+	must(t, b.ledger.Lapse(t.Context(), id, b.actions(id)[0].ID, "x"))
 	if a := b.get(secretAgent, "/v1/payments/"+id.String()); strings.Contains(string(a.body), "proposed") {
 		t.Errorf("a proposal that lapsed is shown: %s", a.body)
 	}

@@ -33,7 +33,7 @@ var advice = map[domain.Refusal]string{
 
 // A refusal is a 409 of its own code, whether the workflow's door or its main loop
 // says it. It names the state and what to do, and whether an attempt was made. The
-// order stays without an effect, and the same request asks the workflow again.
+// action stays without an effect, and the same request asks the workflow again.
 func TestRefusedOrders(t *testing.T) {
 	b := newBank(t)
 	for why, advice := range advice {
@@ -52,12 +52,12 @@ func TestRefusedOrders(t *testing.T) {
 				begin = "one more attempt was made and the payment is paying: "
 			}
 			for range 2 {
-				a := b.status(b.order(id, domain.ActionResolve, resolved, "key-"+id.String()), http.StatusConflict)
+				a := b.status(b.act(id, domain.ActionResolve, resolved, "key-"+id.String()), http.StatusConflict)
 				if p := a.problem(t); p.Code != string(why) || !strings.HasPrefix(p.Detail, begin) || !strings.Contains(p.Detail, advice) || a.Header.Get("Retry-After") != "" {
 					t.Errorf("%s %s: %+v", why, how, p)
 				}
 			}
-			if rows := b.orders(id); len(rows) != 1 || rows[0].Effect != "" || rows[0].DoneAt != nil {
+			if rows := b.actions(id); len(rows) != 1 || rows[0].Effect != "" || rows[0].DoneAt != nil {
 				t.Errorf("%s %s: %+v", why, how, rows)
 			}
 			if got := b.temporal.updates()[told:]; len(got) != 2 || got[0] != got[1] {
@@ -71,7 +71,7 @@ func TestRefusedOrders(t *testing.T) {
 func TestRefusalThatNobodyKnows(t *testing.T) {
 	b := newBank(t)
 	b.temporal.acting(func(update) (any, error) { return nil, refuses("full_moon", domain.StatePaying) })
-	if p := b.status(b.order(b.flagged(), domain.ActionRetry, because, ""), http.StatusInternalServerError).problem(t); p.Code != "internal" {
+	if p := b.status(b.act(b.flagged(), domain.ActionRetry, because, ""), http.StatusInternalServerError).problem(t); p.Code != "internal" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -95,29 +95,29 @@ func TestResolveRefusedAfterItsAttempt(t *testing.T) {
 		}
 		return workflows.ActionResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalInProgress, State: domain.StatePaying}, err
 	})
-	first := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusConflict).problem(t)
-	again := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusConflict)
+	first := b.status(b.act(id, domain.ActionResolve, resolved, "k"), http.StatusConflict).problem(t)
+	again := b.status(b.act(id, domain.ActionResolve, resolved, "k"), http.StatusConflict)
 	if p := again.problem(t); p.Code != "in_progress" || p.Detail != first.Detail || again.Header.Get("Idempotent-Replay") != "true" || len(b.temporal.updates()) != 1 {
 		t.Errorf("first %+v, again %+v", first, p)
 	}
 	// What an attempt alone asked for is done, whatever stands in the way of another.
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionRetry, because, "r"), http.StatusOK)
-	b.status(b.order(id, domain.ActionHold, because, "h"), http.StatusOK)
-	b.status(b.order(id, domain.ActionRetry, because, "r"), http.StatusOK)
+	b.status(b.act(id, domain.ActionRetry, because, "r"), http.StatusOK)
+	b.status(b.act(id, domain.ActionHold, because, "h"), http.StatusOK)
+	b.status(b.act(id, domain.ActionRetry, because, "r"), http.StatusOK)
 	// Where the ledger does not know why any more, nothing is resolved all the same.
 	other := b.flagged()
 	b.temporal.acting(func(u update) (any, error) {
 		err := b.ledger.Follow(context.Background(), storage.Following{PaymentID: other, OrderID: u.OrderID, Effect: domain.EffectAttempted})
 		return workflows.ActionResult{Effect: domain.EffectAttempted, Refusal: domain.RefusalSecondOperator, State: domain.StatePaying}, err
 	})
-	b.status(b.order(other, domain.ActionResolve, resolved, "o"), http.StatusConflict)
-	if o := b.status(b.order(other, domain.ActionResolve, resolved, "o"), http.StatusAccepted).ordered(t); o.State != "paying" || o.Order.Effect != "attempted" {
+	b.status(b.act(other, domain.ActionResolve, resolved, "o"), http.StatusConflict)
+	if o := b.status(b.act(other, domain.ActionResolve, resolved, "o"), http.StatusAccepted).acted(t); o.State != "paying" || o.Order.Effect != "attempted" {
 		t.Errorf("%+v", o)
 	}
 	// The end that the attempt brought is no refusal.
 	must(t, b.ends(id, domain.StateSucceeded))
-	if o := b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusOK).ordered(t); o.State != "succeeded" || o.Order.Effect != "attempted" {
+	if o := b.status(b.act(id, domain.ActionResolve, resolved, "k"), http.StatusOK).acted(t); o.State != "succeeded" || o.Order.Effect != "attempted" {
 		t.Errorf("%+v", o)
 	}
 }
@@ -125,7 +125,7 @@ func TestResolveRefusedAfterItsAttempt(t *testing.T) {
 // noWorkflow is Temporal's word on a payment whose workflow it does not have.
 func noWorkflow(update) (any, error) { return nil, serviceerror.NewNotFound("workflow not found") }
 
-// A payment without a workflow is started, with its own terms, and hears the order.
+// A payment without a workflow is started, with its own terms, and hears the action.
 func TestOrderStartsWhatTemporalLost(t *testing.T) {
 	b := newBank(t)
 	accepted := storage.At(time.Now().Add(-20 * time.Hour))
@@ -140,7 +140,7 @@ func TestOrderStartsWhatTemporalLost(t *testing.T) {
 			}
 			return b.follows(u)
 		})
-		if o := b.status(b.order(id, domain.ActionCancel, because, "k"+id.String()), http.StatusOK).ordered(t); o.State != "cancelled" {
+		if o := b.status(b.act(id, domain.ActionCancel, because, "k"+id.String()), http.StatusOK).acted(t); o.State != "cancelled" {
 			t.Errorf("%+v", o)
 		}
 		started := b.temporal.started()[starts:]
@@ -159,7 +159,7 @@ func TestOrderStartsWhatTemporalLost(t *testing.T) {
 	}
 }
 
-// An ended payment takes no order, and is not started again.
+// An ended payment takes no action, and is not started again.
 func TestOrderOfAnEndedPayment(t *testing.T) {
 	b := newBank(t)
 	b.temporal.acting(noWorkflow)
@@ -167,12 +167,12 @@ func TestOrderOfAnEndedPayment(t *testing.T) {
 		id := b.flagged()
 		must(t, b.ends(id, domain.StateSucceeded))
 		for range 2 {
-			p := b.status(b.order(id, action, orderBody(action), string(action)), http.StatusConflict).problem(t)
+			p := b.status(b.act(id, action, actionBody(action), string(action)), http.StatusConflict).problem(t)
 			if p.Code != "payment_ended" || p.Detail != "the payment is succeeded: nothing leaves a final state" {
 				t.Errorf("%s: %+v", action, p)
 			}
 		}
-		if rows := b.orders(id); len(rows) != 1 || rows[0].Effect != "" {
+		if rows := b.actions(id); len(rows) != 1 || rows[0].Effect != "" {
 			t.Errorf("%s: rows %+v", action, rows)
 		}
 	}
@@ -181,7 +181,7 @@ func TestOrderOfAnEndedPayment(t *testing.T) {
 	}
 }
 
-// The order took effect and ended the payment, and its answer was lost: that is no
+// The action took effect and ended the payment, and its answer was lost: that is no
 // refusal.
 func TestOrderThatEndedThePaymentItself(t *testing.T) {
 	b := newBank(t)
@@ -192,15 +192,15 @@ func TestOrderThatEndedThePaymentItself(t *testing.T) {
 		}
 		return noWorkflow(u)
 	})
-	if o := b.status(b.order(id, domain.ActionCancel, because, "k"), http.StatusOK).ordered(t); o.State != "cancelled" || o.Order.Effect != "cancelled" {
+	if o := b.status(b.act(id, domain.ActionCancel, because, "k"), http.StatusOK).acted(t); o.State != "cancelled" || o.Order.Effect != "cancelled" {
 		t.Errorf("%+v", o)
 	}
-	if p := b.status(b.order(id, domain.ActionCancel, because, "another"), http.StatusConflict).problem(t); p.Code != "payment_ended" {
+	if p := b.status(b.act(id, domain.ActionCancel, because, "another"), http.StatusConflict).problem(t); p.Code != "payment_ended" {
 		t.Errorf("%+v", p)
 	}
 }
 
-// Whatever Temporal says but an answer: the order is recorded and 503, and the same
+// Whatever Temporal says but an answer: the action is recorded and 503, and the same
 // request later takes effect once, by the same update.
 func TestOrderWithoutTemporal(t *testing.T) {
 	silent := make(chan struct{})
@@ -217,19 +217,19 @@ func TestOrderWithoutTemporal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBank(t)
-			b.server.SetOrderLimit(300 * time.Millisecond)
+			b.server.SetActionLimit(300 * time.Millisecond)
 			id := b.flagged()
 			b.temporal.acting(act)
-			a := b.status(b.order(id, domain.ActionHold, because, "k"), http.StatusServiceUnavailable)
+			a := b.status(b.act(id, domain.ActionHold, because, "k"), http.StatusServiceUnavailable)
 			if p := a.problem(t); p.Code != "temporal_unavailable" || a.Header.Get("Retry-After") != "5" || !strings.Contains(p.Detail, "the same Idempotency-Key") {
 				t.Errorf("%+v %v", p, a.Header)
 			}
-			if rows := b.orders(id); len(rows) != 1 || rows[0].Effect != "" {
+			if rows := b.actions(id); len(rows) != 1 || rows[0].Effect != "" {
 				t.Errorf("rows %+v", rows)
 			}
 			b.temporal.acting(b.follows)
-			b.server.SetOrderLimit(time.Minute)
-			if o := b.status(b.order(id, domain.ActionHold, because, "k"), http.StatusOK).ordered(t); o.Order.Effect != "held" || len(b.orders(id)) != 1 {
+			b.server.SetActionLimit(time.Minute)
+			if o := b.status(b.act(id, domain.ActionHold, because, "k"), http.StatusOK).acted(t); o.Order.Effect != "held" || len(b.actions(id)) != 1 {
 				t.Errorf("%+v", o)
 			}
 			for _, line := range b.temporal.updates() {
@@ -240,15 +240,15 @@ func TestOrderWithoutTemporal(t *testing.T) {
 		})
 	}
 	b := newBank(t, func(o *api.Options) { o.Temporal = noTemporal(t) })
-	b.server.SetOrderLimit(300 * time.Millisecond)
+	b.server.SetActionLimit(300 * time.Millisecond)
 	id := b.flagged()
-	b.status(b.order(id, domain.ActionHold, because, "k"), http.StatusServiceUnavailable)
-	if !strings.Contains(logged.String(), "process="+id.WorkflowID()+" order=") {
-		t.Error("the log does not name the payment whose order was not answered")
+	b.status(b.act(id, domain.ActionHold, because, "k"), http.StatusServiceUnavailable)
+	if !strings.Contains(logged.String(), "process="+id.WorkflowID()+" action=") {
+		t.Error("the log does not name the payment whose action was not answered")
 	}
 }
 
-// Nobody waits for an order longer than the client does, and yet it is carried out.
+// Nobody waits for an action longer than the client does, and yet it is carried out.
 func TestOrderWhoseCallerHangsUp(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
@@ -258,7 +258,7 @@ func TestOrderWhoseCallerHangsUp(t *testing.T) {
 	if a := b.answer(b.request(c).WithContext(ctx)); a.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
-	if rows := b.orders(id); len(rows) != 1 || rows[0].Effect != domain.EffectHeld || !b.row(id).Held {
+	if rows := b.actions(id); len(rows) != 1 || rows[0].Effect != domain.EffectHeld || !b.row(id).Held {
 		t.Errorf("rows %+v", rows)
 	}
 }
@@ -274,11 +274,11 @@ func TestOrderWithoutLedger(t *testing.T) {
 	id := b.flagged()
 	must(t, b.ledger.Close())
 	for _, action := range domain.Actions() {
-		unavailable(b, b.order(id, action, orderBody(action), ""))
+		unavailable(b, b.act(id, action, actionBody(action), ""))
 	}
 	unavailable(b, b.get(secretViewer, "/v1/payments/"+id.String()+"/actions"))
 	if len(b.temporal.updates()) != 0 {
-		t.Error("an order was sent that is not in the ledger")
+		t.Error("an action was sent that is not in the ledger")
 	}
 	for name, act := range map[string]func(update) (any, error){
 		"after the order": func(update) (any, error) { return workflows.ActionResult{Effect: domain.EffectHeld}, nil },
@@ -292,7 +292,7 @@ func TestOrderWithoutLedger(t *testing.T) {
 			}
 			return act(u)
 		})
-		unavailable(b, b.order(id, domain.ActionHold, because, ""))
+		unavailable(b, b.act(id, domain.ActionHold, because, ""))
 		if len(b.temporal.started()) != 0 {
 			t.Errorf("%s: started what may have ended", name)
 		}

@@ -21,44 +21,44 @@ const (
 	resolved = `{"outcome":"refused","reason":"` + reason + `","evidence":"` + evidence + `"}`
 )
 
-// orderBody is an action's right body.
-func orderBody(action domain.Action) string {
+// actionBody is an action's right body.
+func actionBody(action domain.Action) string {
 	if action == domain.ActionResolve {
 		return resolved
 	}
 	return because
 }
 
-// ordered is the part of an order's answer that tests look at.
-type ordered struct {
+// acted is the part of an action's answer that tests look at.
+type acted struct {
 	payment
 	Held     bool
 	Proposed *struct {
 		Outcome string
 		Until   time.Time
 	}
-	Order order
+	Order seenAction
 }
 
-type order struct {
+type seenAction struct {
 	ID, Action, Outcome, By, Reason, Evidence, Effect string
 	RequestedAt                                       time.Time
 	DoneAt                                            *time.Time
 }
 
-func (a answer) ordered(t *testing.T) (o ordered) {
+func (a answer) acted(t *testing.T) (o acted) {
 	t.Helper()
 	a.decode(t, &o)
 	return o
 }
 
-// order sends an order of the operator boss.
-func (b *bank) order(id domain.AgentTransactionID, action domain.Action, body, key string) answer {
+// act sends an action of the operator boss.
+func (b *bank) act(id domain.AgentTransactionID, action domain.Action, body, key string) answer {
 	b.t.Helper()
-	return b.orderBy(secretOp, id, action, body, key)
+	return b.actBy(secretOp, id, action, body, key)
 }
 
-func (b *bank) orderBy(token string, id domain.AgentTransactionID, action domain.Action, body, key string) answer {
+func (b *bank) actBy(token string, id domain.AgentTransactionID, action domain.Action, body, key string) answer {
 	b.t.Helper()
 	c := call{method: http.MethodPost, path: "/v1/payments/" + id.String() + "/" + string(action), body: body, token: token}
 	if key != "" {
@@ -67,8 +67,8 @@ func (b *bank) orderBy(token string, id domain.AgentTransactionID, action domain
 	return b.send(c)
 }
 
-// orders are the rows of a payment.
-func (b *bank) orders(id domain.AgentTransactionID) []storage.Action {
+// actions are the rows of a payment.
+func (b *bank) actions(id domain.AgentTransactionID) []storage.Action {
 	b.t.Helper()
 	rows, err := b.ledger.Actions(context.Background(), id.WorkflowID(), 0, 1000)
 	must(b.t, err)
@@ -92,7 +92,7 @@ func (b *bank) held() domain.AgentTransactionID {
 	return id
 }
 
-// placed is an order in the ledger that nobody carried out.
+// placed is an action in the ledger that nobody carried out.
 func (b *bank) placed(id domain.AgentTransactionID) int64 {
 	b.t.Helper()
 	o, err := b.ledger.PlaceAction(context.Background(), storage.Action{
@@ -128,7 +128,7 @@ func (b *bank) follows(u update) (any, error) {
 	return workflows.ActionResult{Effect: effect, State: p.State}, b.ledger.Follow(ctx, f)
 }
 
-// Each order is in the ledger, goes to the workflow with ids only, and is answered
+// Each action is in the ledger, goes to the workflow with ids only, and is answered
 // with what it did. The same request again is answered from the ledger alone.
 func TestOrders(t *testing.T) {
 	for _, ledger := range []string{"sqlite", "postgres"} {
@@ -154,13 +154,13 @@ func TestOrders(t *testing.T) {
 				id := c.payment(b)
 				var told update
 				b.temporal.acting(func(u update) (any, error) { told = u; return b.follows(u) })
-				a := b.status(b.order(id, c.action, orderBody(c.action), "key-1"), c.status)
-				o := a.ordered(t)
+				a := b.status(b.act(id, c.action, actionBody(c.action), "key-1"), c.status)
+				o := a.acted(t)
 				if o.ID != id.String() || o.State != c.state || o.Account != account || o.Held != (c.action == domain.ActionHold) || (o.Proposed != nil) != (c.status == 202) {
 					t.Errorf("payment %s", a.body)
 				}
 				if w := o.Order; w.Action != string(c.action) || w.By != "boss" || w.Reason != reason || w.Effect != c.effect || w.DoneAt == nil || time.Since(w.RequestedAt) > time.Hour {
-					t.Errorf("order %s", a.body)
+					t.Errorf("action %s", a.body)
 				}
 				if resolve := c.action == domain.ActionResolve; resolve && (o.Order.Outcome != "resolved_refused" || o.Order.Evidence != evidence || o.Proposed.Outcome != "resolved_refused") ||
 					!resolve && strings.Contains(string(a.body), `"outcome"`) || !resolve && strings.Contains(string(a.body), `"evidence"`) {
@@ -173,7 +173,7 @@ func TestOrders(t *testing.T) {
 				if got := b.temporal.updates(); len(got) != 1 || got[0] != want || strconv.FormatInt(told.OrderID, 10) != o.Order.ID || string(told.Outcome) != o.Order.Outcome {
 					t.Errorf("updates %q with %+v, want %q", got, told, want)
 				}
-				again := b.status(b.order(id, c.action, " "+orderBody(c.action)+"\n", "key-1"), c.status)
+				again := b.status(b.act(id, c.action, " "+actionBody(c.action)+"\n", "key-1"), c.status)
 				if string(again.body) != string(a.body) || again.Header.Get("Idempotent-Replay") != "true" || len(b.temporal.updates()) != 1 {
 					t.Errorf("again: %s %v, %d updates", again.body, again.Header, len(b.temporal.updates()))
 				}
@@ -187,29 +187,29 @@ func TestResolveByTwo(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted)
+	b.status(b.act(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted)
 	for range 2 {
-		o := b.status(b.orderBy(secretBoth, id, domain.ActionResolve, resolved, "second"), http.StatusOK).ordered(t)
+		o := b.status(b.actBy(secretBoth, id, domain.ActionResolve, resolved, "second"), http.StatusOK).acted(t)
 		if o.State != "resolved_refused" || o.Proposed != nil || o.Order.Effect != "resolved" || o.Order.By != "both" {
 			t.Errorf("%+v", o)
 		}
 	}
-	// The payment has ended: nobody has to confirm the first one's order any more.
-	if o := b.status(b.order(id, domain.ActionResolve, resolved, "first"), http.StatusOK).ordered(t); o.Order.Effect != "proposed" {
+	// The payment has ended: nobody has to confirm the first one's action any more.
+	if o := b.status(b.act(id, domain.ActionResolve, resolved, "first"), http.StatusOK).acted(t); o.Order.Effect != "proposed" {
 		t.Errorf("%+v", o)
 	}
 }
 
-// An order that proposed did so, also when it was released and somebody proposed
+// An action that proposed did so, also when it was released and somebody proposed
 // the opposite since.
 func TestProposalThatWasDropped(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted)
-	b.status(b.order(id, domain.ActionRelease, because, "drop"), http.StatusOK)
-	b.status(b.orderBy(secretBoth, id, domain.ActionResolve, strings.Replace(resolved, "refused", "succeeded", 1), "second"), http.StatusAccepted)
-	o := b.status(b.order(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted).ordered(t)
+	b.status(b.act(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted)
+	b.status(b.act(id, domain.ActionRelease, because, "drop"), http.StatusOK)
+	b.status(b.actBy(secretBoth, id, domain.ActionResolve, strings.Replace(resolved, "refused", "succeeded", 1), "second"), http.StatusAccepted)
+	o := b.status(b.act(id, domain.ActionResolve, resolved, "first"), http.StatusAccepted).acted(t)
 	if o.Order.Effect != "proposed" || o.Order.Outcome != "resolved_refused" || o.Proposed.Outcome != "resolved_succeeded" {
 		t.Errorf("%+v", o)
 	}
@@ -219,13 +219,13 @@ func TestGeneratedOrderKey(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	b.temporal.acting(b.follows)
-	a := b.status(b.order(id, domain.ActionRetry, because, ""), http.StatusOK)
+	a := b.status(b.act(id, domain.ActionRetry, because, ""), http.StatusOK)
 	key := a.Header.Get("Idempotency-Key")
-	if rows := b.orders(id); len(key) != 36 || len(rows) != 1 || rows[0].IdempotencyKey != key {
+	if rows := b.actions(id); len(key) != 36 || len(rows) != 1 || rows[0].IdempotencyKey != key {
 		t.Fatalf("key %q, rows %+v", key, rows)
 	}
-	if again := b.status(b.order(id, domain.ActionRetry, because, key), http.StatusOK); again.Header.Get("Idempotent-Replay") != "true" {
-		t.Error("the generated key made another order")
+	if again := b.status(b.act(id, domain.ActionRetry, because, key), http.StatusOK); again.Header.Get("Idempotent-Replay") != "true" {
+		t.Error("the generated key made another action")
 	}
 }
 
@@ -234,24 +234,24 @@ func TestOrderKeyReused(t *testing.T) {
 	b := newBank(t)
 	id, other := b.flagged(), b.flagged()
 	b.temporal.acting(b.follows)
-	b.status(b.order(id, domain.ActionResolve, resolved, "k"), http.StatusAccepted)
+	b.status(b.act(id, domain.ActionResolve, resolved, "k"), http.StatusAccepted)
 	for name, a := range map[string]answer{
-		"action":   b.order(id, domain.ActionRetry, because, "k"),
-		"payment":  b.order(other, domain.ActionResolve, resolved, "k"),
-		"reason":   b.order(id, domain.ActionResolve, strings.Replace(resolved, reason, "x", 1), "k"),
-		"outcome":  b.order(id, domain.ActionResolve, strings.Replace(resolved, "refused", "succeeded", 1), "k"),
-		"evidence": b.order(id, domain.ActionResolve, strings.Replace(resolved, evidence, "x", 1), "k"),
+		"action":   b.act(id, domain.ActionRetry, because, "k"),
+		"payment":  b.act(other, domain.ActionResolve, resolved, "k"),
+		"reason":   b.act(id, domain.ActionResolve, strings.Replace(resolved, reason, "x", 1), "k"),
+		"outcome":  b.act(id, domain.ActionResolve, strings.Replace(resolved, "refused", "succeeded", 1), "k"),
+		"evidence": b.act(id, domain.ActionResolve, strings.Replace(resolved, evidence, "x", 1), "k"),
 	} {
 		if p := b.status(a, http.StatusUnprocessableEntity).problem(t); p.Code != "idempotency_key_reused" {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
-	if n := len(b.orders(id)) + len(b.orders(other)); n != 1 || len(b.temporal.updates()) != 1 {
-		t.Errorf("%d orders and %d updates, want the first of each", n, len(b.temporal.updates()))
+	if n := len(b.actions(id)) + len(b.actions(other)); n != 1 || len(b.temporal.updates()) != 1 {
+		t.Errorf("%d actions and %d updates, want the first of each", n, len(b.temporal.updates()))
 	}
-	b.status(b.orderBy(secretBoth, id, domain.ActionRetry, because, "k"), http.StatusOK)
-	if n := len(b.orders(id)); n != 2 {
-		t.Errorf("%d orders; another caller's key is another key", n)
+	b.status(b.actBy(secretBoth, id, domain.ActionRetry, because, "k"), http.StatusOK)
+	if n := len(b.actions(id)); n != 2 {
+		t.Errorf("%d actions; another caller's key is another key", n)
 	}
 }
 
@@ -260,10 +260,10 @@ func TestOrdersAtOnce(t *testing.T) {
 	id := b.flagged()
 	b.temporal.acting(b.follows)
 	ids := map[string]bool{}
-	for _, a := range b.atOnce(50, func(int) answer { return b.order(id, domain.ActionHold, because, "k") }) {
-		ids[b.status(a, http.StatusOK).ordered(t).Order.ID] = true
+	for _, a := range b.atOnce(50, func(int) answer { return b.act(id, domain.ActionHold, because, "k") }) {
+		ids[b.status(a, http.StatusOK).acted(t).Order.ID] = true
 	}
-	if rows := b.orders(id); len(rows) != 1 || len(ids) != 1 {
+	if rows := b.actions(id); len(rows) != 1 || len(ids) != 1 {
 		t.Errorf("%d rows, ids %v; want one", len(rows), ids)
 	}
 	for _, line := range b.temporal.updates() {
@@ -306,7 +306,7 @@ func TestBadOrders(t *testing.T) {
 	b := newBank(t)
 	id := b.flagged()
 	for name, c := range badOrders {
-		p := b.status(b.order(id, c.action, c.body, ""), http.StatusBadRequest).problem(t)
+		p := b.status(b.act(id, c.action, c.body, ""), http.StatusBadRequest).problem(t)
 		if got := said(p); p.Code != "invalid_request" || !sameWords(got, c.want) {
 			t.Errorf("%s: %s %q, want %q", name, p.Code, got, c.want)
 		}
@@ -320,12 +320,12 @@ func TestBadOrders(t *testing.T) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
-	if n := len(b.orders(id)); n != 0 || len(b.temporal.updates()) != 0 {
-		t.Errorf("%d orders and %d updates of bad requests", n, len(b.temporal.updates()))
+	if n := len(b.actions(id)); n != 0 || len(b.temporal.updates()) != 0 {
+		t.Errorf("%d actions and %d updates of bad requests", n, len(b.temporal.updates()))
 	}
 	b.temporal.acting(b.follows)
 	longest := fmt.Sprintf(`{"outcome":"succeeded","reason":"%s","evidence":"%s"}`, long(500), long(2000))
-	b.status(b.order(id, domain.ActionResolve, longest, strings.Repeat("k", 128)), http.StatusAccepted)
+	b.status(b.act(id, domain.ActionResolve, longest, strings.Repeat("k", 128)), http.StatusAccepted)
 }
 
 // said lists a problem's field errors, "field code".
@@ -358,7 +358,7 @@ func TestOrderOfNoPayment(t *testing.T) {
 	b := newBank(t)
 	for _, id := range []string{"5", "0", "x", "%31", account} {
 		for _, action := range domain.Actions() {
-			a := b.send(call{method: http.MethodPost, path: "/v1/payments/" + id + "/" + string(action), body: orderBody(action), token: secretOp})
+			a := b.send(call{method: http.MethodPost, path: "/v1/payments/" + id + "/" + string(action), body: actionBody(action), token: secretOp})
 			if p := b.status(a, http.StatusNotFound).problem(t); p.Code != "not_found" {
 				t.Errorf("%s of %s: %+v", action, id, p)
 			}
@@ -368,10 +368,10 @@ func TestOrderOfNoPayment(t *testing.T) {
 	id := b.flagged()
 	for token, want := range map[string]int{secretAgent: 403, secretViewer: 403, secretStore: 403, secretK2: 403, "": 401} {
 		for _, action := range domain.Actions() {
-			b.status(b.orderBy(token, id, action, orderBody(action), ""), want)
+			b.status(b.actBy(token, id, action, actionBody(action), ""), want)
 		}
 	}
-	if n := len(b.orders(id)); n != 0 || len(b.temporal.updates()) != 0 {
-		t.Errorf("%d orders, %d updates", n, len(b.temporal.updates()))
+	if n := len(b.actions(id)); n != 0 || len(b.temporal.updates()) != 0 {
+		t.Errorf("%d actions, %d updates", n, len(b.temporal.updates()))
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"tolem/storage"
 )
 
-// bulk is a bulk order's answer.
+// bulk is a bulk action's answer.
 type bulk struct {
 	Action                         string
 	DryRun                         bool
@@ -50,7 +50,7 @@ func (b *bank) actOnMany(body, key string) answer {
 	return b.send(c)
 }
 
-// bulk sends a bulk order that is taken.
+// bulk sends a bulk action that is taken.
 func (b *bank) bulk(body, key string) (got bulk) {
 	b.t.Helper()
 	b.status(b.actOnMany(body, key), http.StatusOK).decode(b.t, &got)
@@ -175,8 +175,8 @@ func TestBadBulks(t *testing.T) {
 	for token, want := range map[string]int{secretAgent: 403, secretViewer: 403, secretStore: 403, secretK2: 403, "": 401} {
 		b.status(b.send(call{method: http.MethodPost, path: "/v1/payments/actions", body: retryMany(`{"code":0}`), token: token}), want)
 	}
-	if n := len(b.orders(id)); n != 0 || len(b.temporal.updates()) != 0 {
-		t.Errorf("%d orders, %d updates", n, len(b.temporal.updates()))
+	if n := len(b.actions(id)); n != 0 || len(b.temporal.updates()) != 0 {
+		t.Errorf("%d actions, %d updates", n, len(b.temporal.updates()))
 	}
 }
 
@@ -197,12 +197,12 @@ func TestBulkDryRun(t *testing.T) {
 		}
 	}
 	for _, id := range []domain.AgentTransactionID{asked, paying, flagged} {
-		if n := len(b.orders(id)); n != 0 {
-			t.Errorf("a dry run placed %d orders", n)
+		if n := len(b.actions(id)); n != 0 {
+			t.Errorf("a dry run placed %d actions", n)
 		}
 	}
-	if n := len(b.orders(held)); n != 1 || len(b.temporal.updates())+len(b.temporal.started()) != 0 {
-		t.Errorf("%d orders of a held payment, %d updates", n, len(b.temporal.updates()))
+	if n := len(b.actions(held)); n != 1 || len(b.temporal.updates())+len(b.temporal.started()) != 0 {
+		t.Errorf("%d actions of a held payment, %d updates", n, len(b.temporal.updates()))
 	}
 	// Its key is free: nothing was placed under it.
 	b.temporal.acting(b.follows)
@@ -215,7 +215,7 @@ func TestBulkDryRun(t *testing.T) {
 // the same request finishes those that are not done, of those that matched at first.
 func TestBulkIsFinishedByItsKey(t *testing.T) {
 	b := newBank(t)
-	b.server.SetOrderLimit(300 * time.Millisecond)
+	b.server.SetActionLimit(300 * time.Millisecond)
 	var ids []domain.AgentTransactionID
 	for range 7 {
 		ids = append(ids, b.flagged())
@@ -244,7 +244,7 @@ func TestBulkIsFinishedByItsKey(t *testing.T) {
 		t.Errorf("%s, want %s", first.counts(), want)
 	}
 	for i, id := range ids {
-		rows := b.orders(id)
+		rows := b.actions(id)
 		if len(rows) != 1 || rows[0].Caller != "boss" || rows[0].Reason != reason || rows[0].Bulk != "k" || (rows[0].Effect != "") != (i > 4) {
 			t.Fatalf("order %d: %+v", i, rows)
 		}
@@ -260,7 +260,7 @@ func TestBulkIsFinishedByItsKey(t *testing.T) {
 	if got := b.bulk(retryMany(`{"needs_operator":true}`), "k"); got.counts() != "7 7 0 0" {
 		t.Errorf("again: %s", got.counts())
 	}
-	if got := b.told(); !slices.Equal(got, idsOf(ids[:5]...)) || len(b.orders(late)) != 0 {
+	if got := b.told(); !slices.Equal(got, idsOf(ids[:5]...)) || len(b.actions(late)) != 0 {
 		t.Errorf("again told %v, want the unfinished %v", got, idsOf(ids[:5]...))
 	}
 	if got := b.bulk(retryMany(`{"needs_operator":true}`), "k"); got.counts() != "7 7 0 0" || len(b.told()) != 5 {
@@ -274,8 +274,8 @@ func TestBulkIsFinishedByItsKey(t *testing.T) {
 			t.Errorf("%s: %+v", body, p)
 		}
 	}
-	if len(b.orders(late)) != 0 {
-		t.Error("a refused bulk order placed something")
+	if len(b.actions(late)) != 0 {
+		t.Error("a refused bulk action placed something")
 	}
 }
 
@@ -291,8 +291,8 @@ func TestBulkAtOnce(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		if n := len(b.orders(id)); n != 1 {
-			t.Errorf("%d orders for one payment", n)
+		if n := len(b.actions(id)); n != 1 {
+			t.Errorf("%d actions for one payment", n)
 		}
 	}
 }
@@ -309,8 +309,8 @@ func TestBulkOfTooMany(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		if n := len(b.orders(id)); n != 0 {
-			t.Errorf("%d orders", n)
+		if n := len(b.actions(id)); n != 0 {
+			t.Errorf("%d actions", n)
 		}
 	}
 	must(t, b.ends(ids[0], domain.StateSucceeded))
@@ -334,7 +334,7 @@ func TestBulkOutOfTime(t *testing.T) {
 		return b.follows(u)
 	})
 	b.bulk(retryMany(`{"needs_operator":true}`), "k")
-	orders := append(b.orders(done), b.orders(left)...)
+	orders := append(b.actions(done), b.actions(left)...)
 	b.temporal.forget()
 	over, end := context.WithDeadline(t.Context(), time.Now())
 	defer end()
@@ -371,10 +371,10 @@ func (d *deadlined) SetWriteDeadline(until time.Time) error {
 	return nil
 }
 
-// A bulk order may take longer than any other request, the last of its orders too.
+// A bulk action may take longer than any other request, the last of its actions too.
 func TestBulkHasTimeToAnswer(t *testing.T) {
 	b := newBank(t)
-	b.server.SetOrderLimit(time.Hour)
+	b.server.SetActionLimit(time.Hour)
 	connection := &deadlined{ResponseRecorder: httptest.NewRecorder()}
 	b.server.Handler().ServeHTTP(connection, b.request(call{
 		method: http.MethodPost, path: "/v1/payments/actions", body: retryMany(`{"code":0}`), token: secretOp,

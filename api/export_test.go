@@ -48,13 +48,13 @@ func (s *Server) Choose(ctx context.Context, id domain.AgentTransactionID, c sto
 // SetClock replaces the catalogue's clock.
 func (s *Server) SetClock(now func() time.Time) { s.catalogue.now = now }
 
-// SetOrderLimit lowers how long one order waits for its workflow.
-func (s *Server) SetOrderLimit(limit time.Duration) { s.orderLimit = limit }
+// SetActionLimit lowers how long one action waits for its workflow.
+func (s *Server) SetActionLimit(limit time.Duration) { s.actionLimit = limit }
 
-// SetBulkMost lowers how many payments one bulk order takes.
+// SetBulkMost lowers how many payments one bulk action takes.
 func (s *Server) SetBulkMost(payments int) { s.bulkMost = payments }
 
-// CarryOutAll carries out placed orders until ctx ends, as a bulk order does: its
+// CarryOutAll carries out placed actions until ctx ends, as a bulk action does: its
 // answer.
 func (s *Server) CarryOutAll(ctx context.Context, action domain.Action, orders []storage.Action) any {
 	return s.carryOutAll(ctx, action, orders)
@@ -73,7 +73,7 @@ func Digests() map[string]string {
 			ExtraServices: []processing.PaidService{{SubServiceID: "2", Amount: amount}, {SubServiceID: "1", Amount: amount, LastCount: &count}},
 		}),
 		"order/1": actionRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
-			order("boss", "k", time.Unix(0, 0)).RequestSHA256,
+			row("boss", "k", time.Unix(0, 0)).RequestSHA256,
 		"instalment_order/1": orderRequest{
 			StoreOrderID: "17/1", ClientPhone: "+77010000000", TotalSum: 90000_00, AutoConfirm: true, NDS: &amount,
 			orderTerms: orderTerms{

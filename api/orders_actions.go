@@ -31,14 +31,11 @@ func (s *Server) actOnOrder(action domain.Action) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		ctx := c.Request().Context()
-		placed, err := s.place(ctx, orderAction{o.ID, action, request.Reason}.row(callerOf(c).name, key, time.Now()))
+		row := orderAction{o.ID, action, request.Reason}.row(callerOf(c).name, key, time.Now())
+		placed, err := s.placeAndCarryOut(c, row, func(ctx context.Context, placed storage.Action) error {
+			return s.carryOutOnOrder(ctx, o.ID, placed)
+		})
 		if err != nil {
-			return err
-		}
-		if placed.Effect != "" {
-			replayed(c)
-		} else if err := s.carryOutOnOrder(ctx, o.ID, placed); err != nil {
 			return err
 		}
 		return s.answerOrderAction(c, o, placed)
@@ -62,7 +59,7 @@ func (a orderAction) row(who, key string, at time.Time) storage.Action {
 // carryOutOnOrder hands a placed action to the order's workflow and waits for what it
 // did. nil means that the action has an effect.
 func (s *Server) carryOutOnOrder(ctx context.Context, id domain.StoreOrderID, placed storage.Action) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.orderLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.actionLimit)
 	defer cancel()
 	result, err := s.sendToOrder(ctx, placed)
 	var missing *serviceerror.NotFound
@@ -96,9 +93,9 @@ func (s *Server) sendToOrder(ctx context.Context, a storage.Action) (workflows.O
 
 // unanswered is the problem of an action that is recorded and that no workflow answered.
 func (s *Server) unanswered(ctx context.Context, a storage.Action, err error) error {
-	slog.WarnContext(ctx, "order not answered by its workflow", "process", a.Process, "order", a.ID, "error", err)
+	slog.WarnContext(ctx, "action not answered by its workflow", "process", a.Process, "action", a.ID, "error", err)
 	return &problem{code: temporalUnavailable, cause: err,
-		detail: "the order is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
+		detail: "the action is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
 }
 
 // orderRefusals are what each refusal of an action on an order says, after its state.

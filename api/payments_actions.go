@@ -17,11 +17,11 @@ import (
 	"tolem/workflows"
 )
 
-// orderMargin is what an order needs beside the one attempt that it may make: its
+// actionMargin is what an action needs beside the one attempt that it may make: its
 // turn in the queue that later attempts share, and two ledger writes.
-const orderMargin = 20 * time.Second
+const actionMargin = 20 * time.Second
 
-// Limits of what a person writes to an order, in characters.
+// Limits of what a person writes to an action, in characters.
 const (
 	maxReason   = 500
 	maxEvidence = 2000 // a letter's reference, or a register's row
@@ -29,7 +29,7 @@ const (
 
 const reasonRule = "is required: why, for whoever reads the journal"
 
-// actionRequest is the body of an order for one payment.
+// actionRequest is the body of an action for one payment.
 type actionRequest struct {
 	PaymentID domain.AgentTransactionID `json:"paymentId"`
 	Action    domain.Action             `json:"action"`
@@ -41,10 +41,10 @@ type actionRequest struct {
 // outcomes are what resolve may say.
 var outcomes = map[string]domain.State{"succeeded": domain.StateResolvedSucceeded, "refused": domain.StateResolvedRefused}
 
-// actOnPayment answers POST /v1/payments/{id}/{action}: a person's order for an
+// actOnPayment answers POST /v1/payments/{id}/{action}: a person's action for an
 // open payment.
 //
-// The order is in the ledger, with who, why and when, before anybody acts on it.
+// The action is in the ledger, with who, why and when, before anybody acts on it.
 // 200 and 202 say what it really did; a 409 that it did nothing, or only made an
 // attempt, and why. After 503 the same request with the same Idempotency-Key is
 // safe: it takes effect once.
@@ -63,13 +63,8 @@ func (s *Server) actOnPayment(action domain.Action) echo.HandlerFunc {
 			return err
 		}
 		request.PaymentID = payment.ID
-		placed, err := s.place(c.Request().Context(), request.order(callerOf(c).name, key, time.Now()))
+		placed, err := s.placeAndCarryOut(c, request.row(callerOf(c).name, key, time.Now()), s.carryOut)
 		if err != nil {
-			return err
-		}
-		if placed.Effect != "" {
-			replayed(c)
-		} else if err := s.carryOut(c.Request().Context(), placed); err != nil {
 			return err
 		}
 		return s.answerAction(c, placed)
@@ -111,34 +106,48 @@ func outcome(raw json.RawMessage, into *domain.State) *complaint {
 	return nil
 }
 
-// order is the row that the ledger keeps.
-func (r actionRequest) order(who, key string, at time.Time) storage.Action {
+// row is what the ledger keeps.
+func (r actionRequest) row(who, key string, at time.Time) storage.Action {
 	return storage.Action{
 		Process: r.PaymentID.WorkflowID(), Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
 		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
 	}
 }
 
-// place commits the order; whoever hangs up meanwhile has placed it.
-func (s *Server) place(ctx context.Context, o storage.Action) (storage.Action, error) {
+// placeAndCarryOut commits an action and has it carried out, unless it had an effect before.
+func (s *Server) placeAndCarryOut(c echo.Context, a storage.Action, carryOut func(context.Context, storage.Action) error) (storage.Action, error) {
+	ctx := c.Request().Context()
+	placed, err := s.place(ctx, a)
+	switch {
+	case err != nil:
+		return placed, err
+	case placed.Effect != "":
+		replayed(c)
+		return placed, nil
+	}
+	return placed, carryOut(ctx, placed)
+}
+
+// place commits the action; whoever hangs up meanwhile has placed it.
+func (s *Server) place(ctx context.Context, a storage.Action) (storage.Action, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptLimit)
 	defer cancel()
-	placed, err := s.ledger.PlaceAction(ctx, o)
+	placed, err := s.ledger.PlaceAction(ctx, a)
 	if err != nil {
 		return storage.Action{}, fromLedger(err)
 	}
 	return placed, nil
 }
 
-// carryOut hands a placed order to the payment's workflow and waits for what it
-// did, at most orderLimit. nil means that the order has an effect.
-func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.orderLimit)
+// carryOut hands a placed action to the payment's workflow and waits for what it
+// did, at most actionLimit. nil means that the action has an effect.
+func (s *Server) carryOut(ctx context.Context, a storage.Action) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.actionLimit)
 	defer cancel()
-	result, err := s.send(ctx, o)
+	result, err := s.send(ctx, a)
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		result, err = s.sendAgain(ctx, o)
+		result, err = s.sendAgain(ctx, a)
 	}
 	if refused, ok := workflows.RefusedAction(err); ok {
 		return refusal(refused.Refusal, refused.State, false)
@@ -148,42 +157,42 @@ func (s *Server) carryOut(ctx context.Context, o storage.Action) error {
 	case errors.As(err, &known): // the ledger's
 		return err
 	case err != nil:
-		return s.unanswered(ctx, o, err)
+		return s.unanswered(ctx, a, err)
 	case result.Refusal != "":
 		return refusal(result.Refusal, result.State, result.Effect == domain.EffectAttempted)
 	}
 	return nil
 }
 
-func (s *Server) send(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
-	return workflows.Act[workflows.ActionResult](ctx, s.temporal, o.Process, o.Action, o.Caller+" "+o.IdempotencyKey, workflows.ActionInput{OrderID: o.ID, Outcome: o.Outcome})
+func (s *Server) send(ctx context.Context, a storage.Action) (workflows.ActionResult, error) {
+	return workflows.Act[workflows.ActionResult](ctx, s.temporal, a.Process, a.Action, a.Caller+" "+a.IdempotencyKey, workflows.ActionInput{OrderID: a.ID, Outcome: a.Outcome})
 }
 
-// sendAgain sends an order for which there was no workflow: the payment has ended,
+// sendAgain sends an action for which there was no workflow: the payment has ended,
 // or Temporal lost its memory. The sweep would start it within a minute or two;
 // somebody waits, so it is started now.
-func (s *Server) sendAgain(ctx context.Context, o storage.Action) (workflows.ActionResult, error) {
-	p, err := s.paymentOf(ctx, o)
+func (s *Server) sendAgain(ctx context.Context, a storage.Action) (workflows.ActionResult, error) {
+	p, err := s.paymentOf(ctx, a)
 	if err == nil && p.State.Terminal() {
-		o, err = s.ledger.Action(ctx, o.Process, o.ID)
+		a, err = s.ledger.Action(ctx, a.Process, a.ID)
 	}
 	switch {
 	case err != nil:
 		return workflows.ActionResult{}, fromLedger(err)
-	case p.State.Terminal() && o.Effect != "": // by this very order, whose answer was lost
-		return workflows.ActionResult{Effect: o.Effect, State: p.State}, nil
+	case p.State.Terminal() && a.Effect != "": // by this very action, whose answer was lost
+		return workflows.ActionResult{Effect: a.Effect, State: p.State}, nil
 	case p.State.Terminal():
 		return workflows.ActionResult{Refusal: domain.RefusalEnded, State: p.State}, nil
 	}
 	if _, err = workflows.StartPayment(ctx, s.temporal, s.terms.Input(p.ID, p.ServiceID, p.Ladder(), p.Since())); err != nil {
 		return workflows.ActionResult{}, err
 	}
-	return s.send(ctx, o)
+	return s.send(ctx, a)
 }
 
-// paymentOf reads the payment that an order is for.
-func (s *Server) paymentOf(ctx context.Context, o storage.Action) (storage.Payment, error) {
-	id, err := domain.PaymentOf(o.Process)
+// paymentOf reads the payment that an action is for.
+func (s *Server) paymentOf(ctx context.Context, a storage.Action) (storage.Payment, error) {
+	id, err := domain.PaymentOf(a.Process)
 	if err != nil {
 		return storage.Payment{}, err
 	}
@@ -204,7 +213,7 @@ var refusals = map[domain.Refusal]string{
 	domain.RefusalSecondOperator: "you proposed this outcome; a second operator has to confirm it",
 }
 
-// refusal is the problem of an order that was not taken.
+// refusal is the problem of an action that was not taken.
 func refusal(why domain.Refusal, state domain.State, attempted bool) error {
 	rule, known := refusals[why]
 	if !known { // a worker newer than this API
@@ -217,7 +226,7 @@ func refusal(why domain.Refusal, state domain.State, attempted bool) error {
 	return &problem{code: problemCode(why), detail: detail}
 }
 
-// actionView is a person's order as the API shows it.
+// actionView is a person's action as the API shows it.
 type actionView struct {
 	ID          string        `json:"id"`
 	Action      domain.Action `json:"action"`
@@ -230,18 +239,18 @@ type actionView struct {
 	DoneAt      *time.Time    `json:"doneAt,omitempty"`
 }
 
-func actionViewOf(o storage.Action) actionView {
+func actionViewOf(a storage.Action) actionView {
 	v := actionView{
-		ID: strconv.FormatInt(o.ID, 10), Action: o.Action, Outcome: o.Outcome, By: o.Caller, Reason: o.Reason,
-		Evidence: o.Evidence, RequestedAt: o.RequestedAt.Time, Effect: o.Effect,
+		ID: strconv.FormatInt(a.ID, 10), Action: a.Action, Outcome: a.Outcome, By: a.Caller, Reason: a.Reason,
+		Evidence: a.Evidence, RequestedAt: a.RequestedAt.Time, Effect: a.Effect,
 	}
-	if o.DoneAt != nil {
-		v.DoneAt = &o.DoneAt.Time
+	if a.DoneAt != nil {
+		v.DoneAt = &a.DoneAt.Time
 	}
 	return v
 }
 
-// answerAction answers with the payment as the ledger has it, and the order.
+// answerAction answers with the payment as the ledger has it, and the action.
 func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), ledgerLimit)
 	defer cancel()
@@ -268,5 +277,5 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 
 // actions lists what people ordered for a process.
 func (s *Server) actions(of func(echo.Context) (string, error)) rows[storage.Action, actionView] {
-	return rows[storage.Action, actionView]{of: of, read: s.ledger.Actions, id: func(o storage.Action) int64 { return o.ID }, view: actionViewOf}
+	return rows[storage.Action, actionView]{of: of, read: s.ledger.Actions, id: func(a storage.Action) int64 { return a.ID }, view: actionViewOf}
 }

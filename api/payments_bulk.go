@@ -81,7 +81,7 @@ func (s *Server) actOnMany(c echo.Context) error {
 	}
 	extend := http.NewResponseController(c.Response())
 	// The last order may begin at the end of bulkLimit. A server that cannot extend keeps its own limit.
-	_ = extend.SetWriteDeadline(time.Now().Add(bulkLimit + s.orderLimit + writeMargin))
+	_ = extend.SetWriteDeadline(time.Now().Add(bulkLimit + s.actionLimit + writeMargin))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), bulkLimit)
 	defer cancel()
 	orders, err := s.ledger.PlaceBulk(ctx, filter, storage.Action{

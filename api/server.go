@@ -71,8 +71,8 @@ type Server struct {
 	tokens         Tokens
 	ladder         domain.Ladder
 	partnerTimeout time.Duration
-	orderLimit     time.Duration // of one order of a person
-	bulkMost       int           // payments of one bulk order
+	actionLimit    time.Duration // of one action of a person
+	bulkMost       int           // payments of one bulk action
 	terms          workflows.PaymentTerms
 	location       *time.Location
 	bank           *cfront.Client
@@ -117,7 +117,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
-		orderLimit: o.PartnerTimeout + orderMargin, bulkMost: bulkMost,
+		actionLimit: o.PartnerTimeout + actionMargin, bulkMost: bulkMost,
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
