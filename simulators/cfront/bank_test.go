@@ -331,5 +331,12 @@ func TestSetState(t *testing.T) {
 	}
 	require.NoError(t, s.SetState("a", cfront.State{Main: "IN_PROCESS", Sub: "WAITING_FOR_STORE_CONFIRM"}))
 	require.Equal(t, 200, s.call("order/confirm", about).status)
+	// From where the client can decide, time goes on.
+	about = s.creates("c", thinks, nil)
+	s.set(func(c *cfront.Settings) { c.ConfirmTimeout = 1000 })
+	require.NoError(t, s.SetState("c", cfront.State{Main: "IN_PROCESS", Sub: "WAITING_FOR_CLIENT"}))
+	require.NoError(t, s.Approve("c"))
+	s.advances(time.Second)
+	s.is("c", about, "FAIL/CONFIRM_TIME_EXPIRED")
 	require.ErrorIs(t, s.SetState("b", cfront.State{}), cfront.ErrNoOrder)
 }

@@ -68,7 +68,7 @@ func TestRedirect(t *testing.T) {
 	for _, follows := range []bool{false, true} {
 		s := start(t, nil)
 		about := s.agreed("a")
-		s.script("order/confirm", "a", cfront.Answer{Fault: cfront.Redirect, Times: 2})
+		s.script("order/confirm", "a", cfront.Answer{Fault: cfront.Redirect, Times: 20})
 		if !follows {
 			s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		}

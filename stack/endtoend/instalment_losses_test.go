@@ -160,7 +160,7 @@ func (i *infra) tellsNothing(processes ...*process) {
 			break
 		}
 	}
-	require.Greater(i.t, executions, 20)
+	require.NotZero(i.t, executions)
 	for _, p := range processes {
 		for _, secret := range secrets {
 			require.False(i.t, strings.Contains(p.output(), secret), "%s printed %s", p.name, secret)
