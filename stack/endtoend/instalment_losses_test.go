@@ -8,15 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
 	bank "tolem/simulators/cfront"
-	"tolem/stack/datadir"
-	"tolem/stack/embedded"
 )
 
 // set changes how the bank behaves until the part of the test is over.
@@ -177,20 +174,7 @@ func TestTemporalsDatabaseDeletedUnderOrders(t *testing.T) {
 	environment := map[string]string{
 		"API_ADDR": freeAddress(t), "RETRY_INITIAL": "1s", "CFRONT_POLL_FIRST": "100ms", "CFRONT_POLL_MAX": "1s", "CFRONT_PAYOUT_POLL_MAX": "1s",
 	}
-	open := func() (*infra, func()) {
-		dir, err := datadir.Open(path)
-		require.NoError(t, err)
-		stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
-			o.SweepOlderThan = 2 * time.Second
-			o.Getenv = func(name string) string { return environment[name] }
-		}))
-		require.NoError(t, err)
-		return &infra{t: t, stack: stack, bank: stack.Partners().CFRONT, env: map[string]string{"API_ADDR": stack.APIAddr}, token: stack.Token}, func() {
-			stack.Stop()
-			require.NoError(t, dir.Close())
-		}
-	}
-	i, stop := open()
+	i, stop := reopened(t, path, environment)
 	user := i.caller()
 	failing := []bank.Answer{{Fault: bank.HTML502, Times: 4}}
 	script := func(call, id string, answers []bank.Answer) {
@@ -220,7 +204,7 @@ func TestTemporalsDatabaseDeletedUnderOrders(t *testing.T) {
 	stop()
 	require.NoError(t, os.RemoveAll(filepath.Join(path, "temporal")))
 
-	i, stop = open()
+	i, stop = reopened(t, path, environment)
 	defer stop()
 	user = i.caller()
 	require.NoError(t, i.bank.Approve("thinking"))

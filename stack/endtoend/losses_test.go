@@ -22,24 +22,33 @@ import (
 	"tolem/workflows"
 )
 
+// reopened starts a whole stack on a data directory, in the test's own process, with a sweep
+// that starts what is older than two seconds. Stop it before it is opened again.
+func reopened(t *testing.T, path string, environment map[string]string) (i *infra, stop func()) {
+	t.Helper()
+	dir, err := datadir.Open(path)
+	require.NoError(t, err)
+	stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
+		o.SweepOlderThan = 2 * time.Second
+		o.Getenv = func(name string) string { return environment[name] }
+	}))
+	require.NoError(t, err)
+	partners := stack.Partners()
+	i = &infra{t: t, stack: stack, centre: partners.Processing, bank: partners.CFRONT, env: map[string]string{"API_ADDR": stack.APIAddr}, token: stack.Token}
+	return i, func() {
+		stack.Stop()
+		require.NoError(t, dir.Close())
+	}
+}
+
 // Temporal's database is deleted in the middle of retrying payments. The sweep
 // starts every open one from the ledger: one effect each, right states.
 func TestTemporalsDatabaseDeleted(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data")
 	environment := map[string]string{"API_ADDR": freeAddress(t), "RETRY_INITIAL": "1s"}
-	open := func() (*embedded.Stack, *datadir.Dir, *caller) {
-		dir, err := datadir.Open(path)
-		require.NoError(t, err)
-		stack, err := embedded.Start(t.Context(), options(dir, func(o *embedded.Options) {
-			o.SweepOlderThan = 2 * time.Second
-			o.Getenv = func(name string) string { return environment[name] }
-		}))
-		require.NoError(t, err)
-		return stack, dir, &caller{t: t, api: "http://" + stack.APIAddr, token: stack.Token}
-	}
-	stack, dir, user := open()
-	books := stack.Partners().Processing
+	i, stop := reopened(t, path, environment)
+	user, books := i.caller(), i.centre
 	// A third is never answered before the loss though its money moved, a third
 	// gets refused for good, a third is under review.
 	var lost, refused, reviewed []string
@@ -61,13 +70,12 @@ func TestTemporalsDatabaseDeleted(t *testing.T) {
 	for _, id := range append(append(lost, refused...), reviewed...) {
 		eventually(t, "payment "+id+" is retrying", func() bool { return user.reads(id).Attempts >= 3 })
 	}
-	stack.Stop()
-	require.NoError(t, dir.Close())
+	stop()
 	require.NoError(t, os.RemoveAll(filepath.Join(path, "temporal")))
 
-	stack, dir, user = open()
-	defer func() { stack.Stop(); require.NoError(t, dir.Close()) }()
-	books = stack.Partners().Processing
+	i, stop = reopened(t, path, environment)
+	defer stop()
+	user, books = i.caller(), i.centre
 	for _, id := range append(lost, reviewed...) {
 		user.finds(id, "succeeded")
 		movedOnce(t, books, id)
