@@ -1,0 +1,125 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ContractNumber is the number of a loan contract ("Номер ДБЗ"): the name of a payment
+// order's process, its Kafka key, and what ABS is asked for. Any alphabet, slashes too.
+type ContractNumber string
+
+// ErrContractNumber is wrapped by every error of ParseContractNumber.
+var ErrContractNumber = errors.New("not a contract number")
+
+// maxContractNumber is the longest contract number, in characters; the document's have 12.
+const maxContractNumber = 64
+
+// ParseContractNumber takes 1 to 64 printable characters without spaces at the ends, so
+// that each number has one spelling.
+func ParseContractNumber(s string) (ContractNumber, error) {
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }):
+		return "", fmt.Errorf("%w: want printable characters", ErrContractNumber)
+	case s == "" || utf8.RuneCountInString(s) > maxContractNumber:
+		return "", fmt.Errorf("%w: want 1 to %d characters", ErrContractNumber, maxContractNumber)
+	case strings.TrimSpace(s) != s:
+		return "", fmt.Errorf("%w: want no spaces at the ends", ErrContractNumber)
+	}
+	return ContractNumber(s), nil
+}
+
+// String is the number as the loan has it.
+func (n ContractNumber) String() string { return string(n) }
+
+// WorkflowID is the name of the contract's process in Temporal, logs and spans:
+// paymentorder/<contract number>, written as segment says.
+func (n ContractNumber) WorkflowID() string { return "paymentorder/" + segment(string(n)) }
+
+// Reference names a request, a payment order, or a refusal of one, between banks.
+type Reference string
+
+// The kinds of references that we give, and that of refusals and returns, which others do.
+const (
+	RequestReference      = "EAR" // req_referer, "Референс запроса"
+	PaymentOrderReference = "PTP" // pt_referer, "Референс Платежного требования"
+)
+
+// ErrReference is wrapped by every error of ParseReference and NewReference.
+var ErrReference = errors.New("not a reference")
+
+// referenceForm takes the seeds' references, of 14 characters and of 16: "OP1…" begins with
+// two letters and a digit, and so does no other.
+var referenceForm = regexp.MustCompile(`^(?:[A-Z]{3}[0-9]{1,17}|OP[0-9]{1,18})$`)
+
+// ParseReference takes three capital letters and 1 to 17 digits, or OP and 1 to 18 digits
+// ("OP10000000000001").
+func ParseReference(s string) (Reference, error) {
+	if !referenceForm.MatchString(s) {
+		return "", fmt.Errorf("%w: want three capital letters and 1 to 17 digits, as PTP0000000000001", ErrReference)
+	}
+	return Reference(s), nil
+}
+
+// referenceDigits is how many digits our references have, as the Kafka page's.
+const referenceDigits = 13
+
+// NewReference is the n-th reference of a kind: 16 characters. It fails past the 13th digit.
+func NewReference(kind string, n int64) (Reference, error) {
+	r := fmt.Sprintf("%s%0*d", kind, referenceDigits, n)
+	if n < 1 || len(r) != len(kind)+referenceDigits {
+		return "", fmt.Errorf("%w: number %d is not of 1 to %d digits", ErrReference, n, referenceDigits)
+	}
+	return ParseReference(r)
+}
+
+// IsIINBIN says whether s has the form of an IIN or BIN: 12 digits.
+func IsIINBIN(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
+
+// CheckedIINBIN says whether the twelfth digit of an IIN or BIN is right: the remainder by
+// 11 of the weighted sum of the others; where that is 10, of the sum by the second weights;
+// a number with 10 again is given to nobody.
+func CheckedIINBIN(s string) bool {
+	if !IsIINBIN(s) {
+		return false
+	}
+	sum := func(shift int) (n int) {
+		for i := range 11 {
+			n += int(s[i]-'0') * ((i+shift)%11 + 1)
+		}
+		return n % 11
+	}
+	check := sum(0)
+	if check == 10 {
+		check = sum(2)
+	}
+	return check == int(s[11]-'0')
+}
+
+// ibanForm is that of a Kazakh IBAN: KZ, two check digits, three digits of the bank and
+// thirteen letters or digits.
+var ibanForm = regexp.MustCompile(`^KZ[0-9]{5}[0-9A-Z]{13}$`)
+
+// IsKazakhIBAN says whether s has the form of a Kazakh IBAN, 20 characters.
+func IsKazakhIBAN(s string) bool { return ibanForm.MatchString(s) }
+
+// CheckedIBAN says whether an IBAN's check digits are right (ISO 13616: the number that it
+// spells leaves 1 by 97).
+func CheckedIBAN(s string) bool {
+	if !IsKazakhIBAN(s) {
+		return false
+	}
+	rest := 0
+	for _, c := range []byte(s[4:] + s[:4]) {
+		if c >= 'A' {
+			rest = (rest*100 + int(c-'A') + 10) % 97
+		} else {
+			rest = (rest*10 + int(c-'0')) % 97
+		}
+	}
+	return rest == 1
+}
