@@ -128,12 +128,13 @@ func newTransport(o Options) *http.Transport {
 	}
 }
 
-// Request is one POST.
+// Request is one call.
 type Request struct {
 	Operation string            // for errors
 	Path      string            // added to the partner's URL, with its slash
-	Body      []byte            // sent as it is; none makes a call without a body
-	Header    map[string]string // beside Content-Type: application/json
+	Query     url.Values        // of a GET; no error names it
+	Body      []byte            // of a POST, sent as it is; none makes a call without a body
+	Header    map[string]string // beside Accept, and Content-Type of a POST: application/json
 	Limit     int64             // of the answer's body, in bytes
 	// RefusalLimit is how much is read of the body of a 4xx answer, which is then no
 	// Failure; 0 reads none: then every status but 2xx is one.
@@ -146,11 +147,41 @@ type Answer struct {
 	Status  int
 	Header  http.Header
 	Body    []byte
+	Size    int64 // of a 2xx body, in bytes
 	TraceID string
 }
 
 // Post makes one call. Every outcome but an Answer is a *Failure.
 func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
+	return c.exchange(ctx, http.MethodPost, r, nil)
+}
+
+// Get makes one call that only reads. Every outcome but an Answer is a *Failure.
+func (c *Client) Get(ctx context.Context, r Request) (Answer, error) {
+	return c.exchange(ctx, http.MethodGet, r, nil)
+}
+
+// Stream is Get with the body of a 2xx answer copied to into, as it comes, and not kept:
+// what was copied before an error is no answer. An error of into is returned as it is.
+func (c *Client) Stream(ctx context.Context, r Request, into io.Writer) (Answer, error) {
+	return c.exchange(ctx, http.MethodGet, r, &sink{Writer: into})
+}
+
+// sink remembers how writing failed, which is not the partner's doing.
+type sink struct {
+	io.Writer
+	err error
+}
+
+// Write keeps the error.
+func (s *sink) Write(p []byte) (n int, err error) {
+	n, err = s.Writer.Write(p)
+	s.err = err
+	return n, err
+}
+
+// exchange makes one call; a 2xx body goes to into, or with none into the answer.
+func (c *Client) exchange(ctx context.Context, method string, r Request, into *sink) (Answer, error) {
 	if err := ctx.Err(); err != nil { // certainly nothing sent: the only place that may say so
 		reason, cause := Classify(err)
 		f := c.Failure(r.Operation, Answer{}, reason, cause)
@@ -159,7 +190,7 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	request, err := c.request(ctx, r)
+	request, err := c.request(ctx, method, r)
 	if err != nil {
 		return Answer{}, c.broken(ctx, r, Answer{}, err)
 	}
@@ -183,11 +214,19 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 	case status < 200 || status > 299:
 		return answer, c.Failure(r.Operation, answer, ReasonStatus, nil)
 	}
-	answer.Body, err = io.ReadAll(io.LimitReader(response.Body, limit+1))
+	body := io.LimitReader(response.Body, limit+1)
+	if into != nil && answer.Status < 300 {
+		answer.Size, err = io.Copy(into, body)
+	} else {
+		answer.Body, err = io.ReadAll(body)
+		answer.Size = int64(len(answer.Body))
+	}
 	switch {
+	case into != nil && into.err != nil:
+		return answer, into.err
 	case err != nil:
 		return answer, c.broken(ctx, r, answer, err)
-	case int64(len(answer.Body)) > limit:
+	case answer.Size > limit:
 		return answer, c.Failure(r.Operation, answer, ReasonTooLarge, nil)
 	}
 	return answer, nil
@@ -204,19 +243,22 @@ func trace(id string) string {
 	return id
 }
 
-// request builds one POST that net/http cannot send twice: GetBody stays nil and
+// request builds one request. A POST net/http cannot send twice: GetBody stays nil and
 // there is no Idempotency-Key.
-func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+r.Path, http.NoBody)
+func (c *Client) request(ctx context.Context, method string, r Request) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+r.Path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
+	request.URL.RawQuery = r.Query.Encode()
 	request.GetBody = nil
 	if len(r.Body) > 0 {
 		request.Body = io.NopCloser(bytes.NewReader(r.Body))
 		request.ContentLength = int64(len(r.Body))
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	request.Header.Set("Accept", "application/json")
 	for name, value := range r.Header {
 		request.Header.Set(name, value)
