@@ -138,7 +138,7 @@ func (c *Client) request(operation string, body []byte) call.Request {
 
 func (c *Client) rejection(operation string, a call.Answer) *Rejection {
 	return &Rejection{
-		Operation: operation, Status: a.Status, Message: readObject(a.Body).shown("message"), TraceID: a.TraceID,
+		Operation: operation, Status: a.Status, Message: call.Read(a.Body).Shown("message"), TraceID: a.TraceID,
 		NotFound: slices.Contains(c.dialect.NotFoundStatus, a.Status), Unauthorized: a.Status == 401 || a.Status == 403,
 	}
 }

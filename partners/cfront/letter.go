@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"time"
 	"unicode/utf8"
+
+	"tolem/partners/call"
 )
 
 // LetterRequest asks for the letter of an order.
@@ -98,22 +100,22 @@ func (c *Client) LetterData(ctx context.Context, r LetterRequest) (Letter, error
 // decodeLetter reads a letter. Number and date of the contract must be texts that fit
 // into the ledger; what else is no text is left to Raw.
 func decodeLetter(body []byte) (Letter, bool) {
-	o := readObject(body)
-	header, expansion := o.object("header"), o.object("expansion")
-	invoice, to, bank := expansion.object("invoice"), expansion.object("payment_destination"), expansion.object("bank")
+	o := call.Read(body)
+	header, expansion := o.Inner("header"), o.Inner("expansion")
+	invoice, to, bank := expansion.Inner("invoice"), expansion.Inner("payment_destination"), expansion.Inner("bank")
 	l := Letter{
-		RequestID: header.shown("request_id"), StoreContractNumber: header.shown("contract_number"), StoreContractDate: header.shown("contract_date"),
-		InvoiceNumber: invoice.shown("invoice_number"), InvoiceDate: invoice.shown("invoice_date"), InvoiceAmount: invoice.shown("invoice_amount"),
-		CreditAmount: bank.shown("credit_amount"), CustomerPays: bank.shown("customer_pay_amount"), CreditProduct: bank.shown("credit_product"),
+		RequestID: header.Shown("request_id"), StoreContractNumber: header.Shown("contract_number"), StoreContractDate: header.Shown("contract_date"),
+		InvoiceNumber: invoice.Shown("invoice_number"), InvoiceDate: invoice.Shown("invoice_date"), InvoiceAmount: invoice.Shown("invoice_amount"),
+		CreditAmount: bank.Shown("credit_amount"), CustomerPays: bank.Shown("customer_pay_amount"), CreditProduct: bank.Shown("credit_product"),
 		Requisites: Requisites{
-			ID: to.shown("dest_id"), Name: to.shown("dest_name"), MFO: to.shown("dest_mfo"),
-			BankName: to.shown("dest_bank_name"), Account: to.shown("dest_acc_number"),
+			ID: to.Shown("dest_id"), Name: to.Shown("dest_name"), MFO: to.Shown("dest_mfo"),
+			BankName: to.Shown("dest_bank_name"), Account: to.Shown("dest_acc_number"),
 		},
 		Raw:            bytes.TrimPrefix(body, []byte("\ufeff")), // with it, nobody could read it as JSON
-		contractNumber: bank.optionalText("agreement"), contractDate: bank.optionalText("agreement_date"),
+		contractNumber: bank.OptionalText("agreement"), contractDate: bank.OptionalText("agreement_date"),
 	}
 	const longest = 128
-	if !o.ok() || !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
+	if !o.OK() || !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
 		return Letter{}, false
 	}
 	return l, true

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
 // ClientFound is whom the bank knows by a phone.
@@ -28,7 +29,7 @@ func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error
 	switch {
 	case err != nil:
 		return ClientFound{}, err
-	case answer.Status >= 400 && !readObject(answer.Body).ok(): // of a wrong address: the bank writes {"message"}
+	case answer.Status >= 400 && !call.Read(answer.Body).OK(): // of a wrong address: the bank writes {"message"}
 		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer)
 	case answer.Status >= 400:
 		return ClientFound{Meta: metaOf(answer)}, nil
@@ -43,22 +44,22 @@ func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error
 
 // decodeClient reads {found, client?}; the document names no found: then a client is one.
 func decodeClient(body []byte) (ClientFound, bool) {
-	o := readObject(body)
+	o := call.Read(body)
 	client := o
-	if o.present("client") {
-		client = o.object("client")
+	if o.Present("client") {
+		client = o.Inner("client")
 	}
 	f := ClientFound{
-		FirstName: client.optionalText("first_name"), LastName: client.optionalText("last_name"),
-		MiddleName: client.optionalText("middle_name"), INN: client.optionalText("inn"),
+		FirstName: client.OptionalText("first_name"), LastName: client.OptionalText("last_name"),
+		MiddleName: client.OptionalText("middle_name"), INN: client.OptionalText("inn"),
 	}
-	if f.Found = f.FirstName != "" || f.LastName != "" || f.INN != ""; o.present("found") || !f.Found {
-		f.Found = o.boolean("found")
+	if f.Found = f.FirstName != "" || f.LastName != "" || f.INN != ""; o.Present("found") || !f.Found {
+		f.Found = o.Boolean("found")
 	}
 	if !f.Found {
 		f = ClientFound{}
 	}
-	return f, o.ok()
+	return f, o.OK()
 }
 
 // OrderData is the bank's card of an order.
@@ -113,19 +114,19 @@ func (c *Client) OrderData(ctx context.Context, orderID, storeOrderID string) (O
 const maxReverses = 1000
 
 func decodeOrderData(body []byte) (OrderData, bool) {
-	o := readObject(body)
+	o := call.Read(body)
 	d := OrderData{
-		StoreOrderID: o.optionalText("store_order_id"), TotalSum: o.money("total_sum"), Source: o.optionalText("source"),
-		InvoiceNumber: o.optionalText("invoice_number"), InvoiceDate: o.optionalText("invoice_date"), PointID: o.optionalText("point_id"),
-		CreatedAt: o.optionalText("create_timestamp"), MaskedCard: o.optionalText("maskedCard"), IBAN: o.optionalText("iban"),
+		StoreOrderID: o.OptionalText("store_order_id"), TotalSum: o.Money("total_sum"), Source: o.OptionalText("source"),
+		InvoiceNumber: o.OptionalText("invoice_number"), InvoiceDate: o.OptionalText("invoice_date"), PointID: o.OptionalText("point_id"),
+		CreatedAt: o.OptionalText("create_timestamp"), MaskedCard: o.OptionalText("maskedCard"), IBAN: o.OptionalText("iban"),
 	}
-	o.must(o.present("total_sum")) // any object would else say that nothing was taken back
-	o.list("reverse_list", func(item *object) {
-		r := Reverse{Sum: item.sum("sum"), At: item.optionalText("timestamp")}
+	o.Must(o.Present("total_sum")) // any object would else say that nothing was taken back
+	o.List("reverse_list", func(item *call.Reading) {
+		r := Reverse{Sum: item.Sum("sum"), At: item.OptionalText("timestamp")}
 		d.Reverses = append(d.Reverses, r)
 	})
-	o.must(len(d.Reverses) <= maxReverses)
-	return d, o.ok()
+	o.Must(len(d.Reverses) <= maxReverses)
+	return d, o.OK()
 }
 
 // Report is what the bank paid the store for on one day.
@@ -171,16 +172,16 @@ func (c *Client) StoreReport(ctx context.Context, day string) (Report, error) {
 }
 
 func decodeReport(body []byte) (Report, bool) {
-	o := readObject(body)
+	o := call.Read(body)
 	r := Report{Orders: []ReportedOrder{}}
-	o.list("orders", func(item *object) {
+	o.List("orders", func(item *call.Reading) {
 		r.Orders = append(r.Orders, ReportedOrder{
-			OrderID: item.text("order_id"), InvoiceNumber: item.optionalText("invoice_number"), OrderDate: item.optionalText("order_date"),
-			PayParts: item.optionalText("pay_parts"), CommissionPercent: item.optionalText("commission_percent"),
-			TotalSum: item.sum("total_sum"), TransferredSum: item.sum("transferred_sum"), Commission: item.sum("commission"),
-			OperationAt: item.optionalText("operation_timestamp"), ContractNumber: item.optionalText("odb_contract_number"),
+			OrderID: item.Text("order_id"), InvoiceNumber: item.OptionalText("invoice_number"), OrderDate: item.OptionalText("order_date"),
+			PayParts: item.OptionalText("pay_parts"), CommissionPercent: item.OptionalText("commission_percent"),
+			TotalSum: item.Sum("total_sum"), TransferredSum: item.Sum("transferred_sum"), Commission: item.Sum("commission"),
+			OperationAt: item.OptionalText("operation_timestamp"), ContractNumber: item.OptionalText("odb_contract_number"),
 		})
 	})
-	o.must(o.present("orders"))
-	return r, o.ok()
+	o.Must(o.Present("orders"))
+	return r, o.OK()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"tolem/partners/call"
 )
 
 // Created is the bank's number of an order.
@@ -49,9 +51,9 @@ func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
 
 // decodeCreated reads {"order_id"}.
 func decodeCreated(body []byte) (orderID string, ok bool) {
-	o := readObject(body)
-	orderID = o.text("order_id")
-	return orderID, o.ok() && between(orderID, 1, maxOrderID)
+	o := call.Read(body)
+	orderID = o.Text("order_id")
+	return orderID, o.OK() && between(orderID, 1, maxOrderID)
 }
 
 // State asks where an order stands (/api/order/state): "он всегда отдает текущий статус
@@ -85,7 +87,7 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 	switch {
 	case err != nil || s.OrderID == "":
 		return Standing{}, c.bad(operation, answer, ReasonBadAnswer)
-	case s.OrderID != readObject(body).optionalText("order_id"):
+	case s.OrderID != call.Read(body).OptionalText("order_id"):
 		return Standing{}, c.bad(operation, answer, ReasonStrangeEcho)
 	}
 	s.Meta = metaOf(answer)
@@ -97,10 +99,10 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 // the sub-state may be missing, and so may the order of a callback, whose address tells
 // it. Errors wrap ErrStanding.
 func DecodeStanding(body []byte) (Standing, error) {
-	o := readObject(body)
-	s := Standing{OrderID: o.optionalText("order_id"), State: o.text("state"), SubState: o.optionalText("order_sub_state"), Message: o.optionalText("message")}
+	o := call.Read(body)
+	s := Standing{OrderID: o.OptionalText("order_id"), State: o.Text("state"), SubState: o.OptionalText("order_sub_state"), Message: o.OptionalText("message")}
 	const longest = 64 // the words go into ledgers and search attributes
-	if !o.ok() || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
+	if !o.OK() || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
 		return Standing{}, ErrStanding
 	}
 	return s, nil
@@ -135,12 +137,12 @@ func (c *Client) CheckPaid(ctx context.Context, orderID string) (Paid, error) {
 }
 
 func decodePaid(body []byte) (Paid, bool) {
-	o := readObject(body)
-	p := Paid{FullyPaid: o.boolean("fully_paid")}
-	if o.present("bank_can_return_money_to_card") {
-		p.CanReturnToCard = o.boolean("bank_can_return_money_to_card")
+	o := call.Read(body)
+	p := Paid{FullyPaid: o.Boolean("fully_paid")}
+	if o.Present("bank_can_return_money_to_card") {
+		p.CanReturnToCard = o.Boolean("bank_can_return_money_to_card")
 	}
-	return p, o.ok()
+	return p, o.OK()
 }
 
 // Returned is a return that the bank took.
@@ -154,7 +156,7 @@ func (c *Client) Return(ctx context.Context, body []byte) (Returned, error) {
 	if err != nil {
 		return Returned{}, err
 	}
-	if readObject(answer.Body).optionalText("status") != "OK" {
+	if call.Read(answer.Body).OptionalText("status") != "OK" {
 		return Returned{}, c.bad(opReturn, answer, ReasonNotOK)
 	}
 	return Returned{metaOf(answer)}, nil
