@@ -10,6 +10,7 @@ const (
 	ActionRelease Action = "release" // attempts again, the next one at once
 	ActionCancel  Action = "cancel"  // end it; only while no pay was ever sent
 	ActionResolve Action = "resolve" // a person's word on where the money is
+	ActionClose   Action = "close"   // end a payment order of the card file; a second operator confirms
 )
 
 // Actions lists them all.
@@ -38,6 +39,8 @@ const (
 	EffectCancelled Effect = "cancelled" // ended, and no pay was ever sent
 	EffectProposed  Effect = "proposed"  // held until a second operator orders the same
 	EffectResolved  Effect = "resolved"  // a second operator confirmed; the payment has ended
+	EffectRetried   Effect = "retried"   // what is missing is asked for, and what is not told is told, at once
+	EffectClosed    Effect = "closed"    // a second operator confirmed; the payment order has ended
 )
 
 // Refusal says why an action was not taken.

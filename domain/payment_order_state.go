@@ -6,7 +6,7 @@ import "slices"
 // stands at the client's bank.
 type PaymentOrderState string
 
-// The states of a payment order. The last three are terminal.
+// The states of a payment order. The last four are terminal.
 const (
 	PaymentOrderGathering   PaymentOrderState = "gathering"    // taken in; its dossier is not complete, nothing was sent
 	PaymentOrderSent        PaymentOrderState = "sent"         // the request was sent
@@ -17,6 +17,7 @@ const (
 	PaymentOrderExecuted    PaymentOrderState = "executed"     // in full
 	PaymentOrderReversed    PaymentOrderState = "reversed"     // taken back
 	PaymentOrderNotAccepted PaymentOrderState = "not_accepted" // the bank refused it
+	PaymentOrderClosed      PaymentOrderState = "closed"       // two operators ended it; no status leads here, and Loxon is told of none
 )
 
 // OpenPaymentOrderStates lists the states that a workflow still moves.
@@ -28,7 +29,7 @@ func OpenPaymentOrderStates() []PaymentOrderState {
 
 // TerminalPaymentOrderStates lists the states that nothing leaves.
 func TerminalPaymentOrderStates() []PaymentOrderState {
-	return []PaymentOrderState{PaymentOrderExecuted, PaymentOrderReversed, PaymentOrderNotAccepted}
+	return []PaymentOrderState{PaymentOrderExecuted, PaymentOrderReversed, PaymentOrderNotAccepted, PaymentOrderClosed}
 }
 
 // Terminal says whether nothing leaves the state.

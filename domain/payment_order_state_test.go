@@ -7,22 +7,22 @@ import "testing"
 func TestPaymentOrderStatuses(t *testing.T) {
 	const no, again = "-", "="
 	states := append(OpenPaymentOrderStates(), TerminalPaymentOrderStates()...)
-	if len(states) != 9 {
+	if len(states) != 10 {
 		t.Fatalf("%d states", len(states))
 	}
-	// the columns: gathering, sent, confirmed, accepted, activated, part_paid, executed, reversed, not_accepted
-	for status, row := range map[PaymentOrderStatus][9]string{
-		StatusRequestSent:         {no, no, no, no, no, no, no, no, no}, // ours alone
-		StatusRequestConfirmed:    {"confirmed", "confirmed", again, no, no, no, no, no, no},
-		StatusAccepted:            {"accepted", "accepted", "accepted", again, no, no, no, no, no},
-		StatusActivated:           {"activated", "activated", "activated", "activated", again, no, no, no, no},
-		StatusNotAccepted:         {"not_accepted", "not_accepted", "not_accepted", "not_accepted", no, no, no, no, again},
-		StatusExecuted:            {"executed", "executed", "executed", "executed", "executed", "executed", no, no, no},
-		StatusReversed:            {no, no, no, "reversed", "reversed", "reversed", no, again, no},
-		StatusReversalNotAccepted: {no, no, no, "accepted", "activated", "part_paid", no, no, no},
-		StatusReversedBefore:      {no, no, no, no, no, no, no, "reversed", no},
-		StatusExecutedBefore:      {no, no, no, no, no, no, "executed", no, no},
-		"payment order forgotten": {no, no, no, no, no, no, no, no, no},
+	// the columns: gathering, sent, confirmed, accepted, activated, part_paid, executed, reversed, not_accepted, closed
+	for status, row := range map[PaymentOrderStatus][10]string{
+		StatusRequestSent:         {no, no, no, no, no, no, no, no, no, no}, // ours alone
+		StatusRequestConfirmed:    {"confirmed", "confirmed", again, no, no, no, no, no, no, no},
+		StatusAccepted:            {"accepted", "accepted", "accepted", again, no, no, no, no, no, no},
+		StatusActivated:           {"activated", "activated", "activated", "activated", again, no, no, no, no, no},
+		StatusNotAccepted:         {"not_accepted", "not_accepted", "not_accepted", "not_accepted", no, no, no, no, again, no},
+		StatusExecuted:            {"executed", "executed", "executed", "executed", "executed", "executed", no, no, no, no},
+		StatusReversed:            {no, no, no, "reversed", "reversed", "reversed", no, again, no, no},
+		StatusReversalNotAccepted: {no, no, no, "accepted", "activated", "part_paid", no, no, no, no},
+		StatusReversedBefore:      {no, no, no, no, no, no, no, "reversed", no, no},
+		StatusExecutedBefore:      {no, no, no, no, no, no, "executed", no, no, no},
+		"payment order forgotten": {no, no, no, no, no, no, no, no, no, no},
 	} {
 		for i, from := range states {
 			want, verdict := PaymentOrderState(row[i]), StatusTaken

@@ -1,0 +1,37 @@
+package domain
+
+// DossierPart is one of the four things that ABS is asked for before a payment order is
+// sent.
+type DossierPart string
+
+// The parts.
+const (
+	PartClient    DossierPart = "client"    // "информация по клиенту"
+	PartAccounts  DossierPart = "accounts"  // "список счетов по клиенту"
+	PartStatement DossierPart = "statement" // the loan's disbursement, "выписка по счету на Дату"
+	PartScan      DossierPart = "scan"      // "Скан ДБЗ"
+)
+
+// DossierParts lists them all: a dossier is complete when it has each.
+func DossierParts() []DossierPart {
+	return []DossierPart{PartClient, PartAccounts, PartStatement, PartScan}
+}
+
+// PartState is what there is of a part.
+type PartState string
+
+// The states of a part.
+const (
+	PartMissing PartState = "missing" // not asked for, or not answered: asked for again by itself
+	PartGot     PartState = "got"
+	PartRefused PartState = "refused" // ABS says no: asked for again when an operator says so
+)
+
+// Why a payment order needs an operator.
+const (
+	ReasonDossierRefused OperatorReason = "dossier_refused"  // ABS refuses a part of the dossier
+	ReasonNoContractDate OperatorReason = "no_contract_date" // nobody told the contract's day, and it is not to be guessed
+	ReasonDossierLate    OperatorReason = "dossier_late"     // a part is missing for longer than the limit
+	ReasonEventRejected  OperatorReason = "event_rejected"   // the broker will never take this event as it is
+	ReasonEventLate      OperatorReason = "event_late"       // an event is not told for longer than the limit
+)

@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tolem/domain"
+)
+
+// GatheredPart is the outcome of asking ABS for one part of a dossier.
+type GatheredPart struct {
+	Contract domain.ContractNumber
+	Call     Call
+	Outcome  Outcome
+	// Item is what there is of the part now; PartMissing when nobody knows more than before.
+	Item   DossierItem
+	Reason domain.OperatorReason // "" when it goes on by itself
+}
+
+// RecordPart commits the outcome of a question and what it brought. A part that is there
+// stays as it is, whatever a late answer says.
+func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		attempt, err := countAttempt(tx, g.Item.OrderID)
+		if err != nil {
+			return err
+		}
+		g.Call.Attempt = attempt
+		if err := g.Outcome.journal(tx, g.Call, 0); err != nil {
+			return err
+		}
+		if g.Item.State == domain.PartMissing {
+			return nil
+		}
+		item := []DossierItem{g.Item}
+		keep := clause.OnConflict{Columns: []clause.Column{{Name: "order_id"}, {Name: "part"}}, UpdateAll: true,
+			Where: clause.Where{Exprs: []clause.Expression{clause.Neq{Column: clause.Column{Table: "dossier_parts", Name: "state"}, Value: domain.PartGot}}}}
+		kept := tx.Clauses(keep).Create(&item)
+		if kept.Error != nil || kept.RowsAffected == 0 || g.Reason == "" {
+			return kept.Error
+		}
+		return flagPaymentOrder(tx, g.Item.OrderID, g.Reason)
+	})
+	if err != nil {
+		return fmt.Errorf("record %s of %s: %w", g.Item.Part, g.Contract.WorkflowID(), err)
+	}
+	return nil
+}
+
+// flagPaymentOrder asks a person to look at an open payment order.
+func flagPaymentOrder(tx *gorm.DB, order int64, why domain.OperatorReason) error {
+	_, err := writePaymentOrder(tx, order, map[string]any{"needs_operator": true, "operator_reason": why, "next_attempt_at": nil})
+	return err
+}
+
+// FlagPaymentOrder raises needs_operator on an open payment order and journals why. It may
+// run twice: the flag stays, the journal says so twice.
+func (l *Ledger) FlagPaymentOrder(ctx context.Context, contract domain.ContractNumber, order int64, why domain.OperatorReason, execution string) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		row := eventRow(contract.WorkflowID(), "needs_operator", execution, 0)
+		row.ResultMessage = string(why)
+		if err := tx.Create(row).Error; err != nil {
+			return err
+		}
+		return flagPaymentOrder(tx, order, why)
+	})
+	if err != nil {
+		return fmt.Errorf("flag %s: %w", contract.WorkflowID(), err)
+	}
+	return nil
+}
+
+// NoteNextAttempt says when something follows by itself for an open payment order.
+func (l *Ledger) NoteNextAttempt(ctx context.Context, order int64, at time.Time) error {
+	if _, err := writePaymentOrder(l.db.WithContext(ctx), order, map[string]any{"next_attempt_at": At(at)}); err != nil {
+		return fmt.Errorf("note the next attempt: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tolem/domain"
+)
+
+// Loan is one overdue loan as it is reported.
+type Loan struct {
+	Contract     domain.ContractNumber
+	LoanNumber   string
+	IBAN         string
+	Currency     string
+	FullName     string
+	IINBIN       string
+	System       string
+	ContractDate string // YYYY-MM-DD; "" when it is not told
+	Debt         domain.Money
+	OverdueDays  int
+}
+
+// LoanBatch is one call that reports loans. No contract is in it twice.
+type LoanBatch struct {
+	Caller string
+	Day    string // of receipt, YYYY-MM-DD in the bank's time zone
+	Digest string // of the body
+	Loans  []Loan
+	At     time.Time
+}
+
+// TakenLoans says what a batch did.
+type TakenLoans struct {
+	Batch   domain.BatchID
+	Begun   int // payment orders that began
+	Updated int // running ones whose debt or days changed
+}
+
+// loanReport is what was reported of a contract on a day.
+type loanReport struct {
+	Contract    domain.ContractNumber `gorm:"primaryKey"`
+	Day         string                `gorm:"primaryKey"`
+	OrderID     int64
+	BatchID     domain.BatchID
+	Debt        domain.Money
+	OverdueDays int
+	At          Timestamp
+}
+
+// TableName is loan_reports.
+func (loanReport) TableName() string { return "loan_reports" }
+
+// TakeLoans commits a batch, whole or not at all: after an error nothing was stored.
+//
+// A loan without a running payment order begins one, with references of its own, once a
+// day at most: a report that is sent again after the order's end begins no second one. Of a
+// running one it brings debt and overdue days up to date. The same body again on the same
+// day, by the same caller, is the batch that is there, and changes nothing.
+func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, err error) {
+	id, err := l.newPaymentID(ctx, b.At)
+	if err != nil {
+		return TakenLoans{}, err
+	}
+	b.Loans = slices.Clone(b.Loans)
+	slices.SortFunc(b.Loans, func(a, b Loan) int { return cmp.Compare(a.Contract, b.Contract) }) // one order of locks for all
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		taken = TakenLoans{}
+		if taken.Batch, err = holdBatch(tx, domain.BatchID(id), b.Caller, "loans "+b.Day+" "+b.Digest); err != nil {
+			return err
+		}
+		if taken.Batch != domain.BatchID(id) { // this very call came before
+			return nil
+		}
+		for loans := range slices.Chunk(b.Loans, insertChunk) {
+			if err := b.take(tx, loans, &taken); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return TakenLoans{}, fmt.Errorf("take loans: %w", err)
+	}
+	return taken, nil
+}
+
+// take commits some loans of a batch.
+func (b LoanBatch) take(tx *gorm.DB, loans []Loan, taken *TakenLoans) error {
+	contracts, rows := make([]domain.ContractNumber, len(loans)), make([]collectionContract, len(loans))
+	for i, loan := range loans {
+		contracts[i], rows[i] = loan.Contract, collectionContract{Contract: loan.Contract}
+	}
+	lock := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}}, // changes nothing, and locks
+		DoUpdates: clause.Assignments(map[string]any{"last_seq": gorm.Expr("collection_contracts.last_seq")})}
+	if err := tx.Clauses(lock).Create(&rows).Error; err != nil {
+		return err
+	}
+	var running []PaymentOrder
+	var today []loanReport
+	if err := tx.Where("contract IN ? AND state NOT IN ?", contracts, domain.TerminalPaymentOrderStates()).Find(&running).Error; err != nil {
+		return err
+	}
+	if err := tx.Where("contract IN ? AND day = ?", contracts, b.Day).Find(&today).Error; err != nil {
+		return err
+	}
+	orders, reports := byContract(running), map[domain.ContractNumber]bool{}
+	for _, r := range today {
+		reports[r.Contract] = true
+	}
+	var fresh []Loan
+	for _, loan := range loans {
+		order, runs := orders[loan.Contract]
+		switch {
+		case runs:
+			if err := b.update(tx, order, loan, taken.Batch); err != nil {
+				return err
+			}
+			taken.Updated++
+		case !reports[loan.Contract]:
+			fresh = append(fresh, loan)
+		}
+	}
+	taken.Begun += len(fresh)
+	return b.begin(tx, fresh, taken.Batch)
+}
+
+// collectionContract is the row that a contract is locked by.
+type collectionContract struct {
+	Contract domain.ContractNumber `gorm:"primaryKey"`
+	LastSeq  int64
+}
+
+// TableName is collection_contracts.
+func (collectionContract) TableName() string { return "collection_contracts" }
+
+func byContract(orders []PaymentOrder) map[domain.ContractNumber]PaymentOrder {
+	by := make(map[domain.ContractNumber]PaymentOrder, len(orders))
+	for _, o := range orders {
+		by[o.Contract] = o
+	}
+	return by
+}
+
+// update brings a running payment order up to date and has it read again by the batch's
+// intake.
+func (b LoanBatch) update(tx *gorm.DB, o PaymentOrder, loan Loan, batch domain.BatchID) error {
+	columns := map[string]any{"batch_id": batch, "debt": loan.Debt, "overdue_days": loan.OverdueDays, "reported_on": b.Day, "paid_since": 0}
+	if o.ContractDate == "" && loan.ContractDate != "" {
+		columns["contract_date"] = loan.ContractDate
+		columns["needs_operator"] = gorm.Expr("needs_operator AND operator_reason <> ?", domain.ReasonNoContractDate)
+	}
+	if _, err := writePaymentOrder(tx, o.ID, columns); err != nil {
+		return err
+	}
+	report := []loanReport{b.report(loan, o.ID, batch)}
+	replace := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}, {Name: "day"}},
+		DoUpdates: clause.AssignmentColumns([]string{"batch_id", "debt", "overdue_days", "at"})}
+	return tx.Clauses(replace).Create(&report).Error
+}
+
+func (b LoanBatch) report(loan Loan, order int64, batch domain.BatchID) loanReport {
+	return loanReport{Contract: loan.Contract, Day: b.Day, OrderID: order, BatchID: batch, Debt: loan.Debt, OverdueDays: loan.OverdueDays, At: At(b.At)}
+}
+
+// begin inserts payment orders for loans that have none.
+func (b LoanBatch) begin(tx *gorm.DB, loans []Loan, batch domain.BatchID) error {
+	if len(loans) == 0 {
+		return nil
+	}
+	var last int64
+	if err := tx.Raw("UPDATE payment_order_numbers SET last = last + ? RETURNING last", len(loans)).Scan(&last).Error; err != nil {
+		return err
+	}
+	orders, reports := make([]PaymentOrder, len(loans)), make([]loanReport, len(loans))
+	for i, loan := range loans {
+		number := last - int64(len(loans)-1-i)
+		order, err := b.order(loan, number, batch)
+		if err != nil {
+			return err
+		}
+		orders[i], reports[i] = order, b.report(loan, number, batch)
+	}
+	if err := tx.Create(&orders).Error; err != nil {
+		return err
+	}
+	return tx.Create(&reports).Error
+}
+
+func (b LoanBatch) order(loan Loan, number int64, batch domain.BatchID) (PaymentOrder, error) {
+	request, err := domain.NewReference(domain.RequestReference, number)
+	if err != nil {
+		return PaymentOrder{}, err
+	}
+	order, err := domain.NewReference(domain.PaymentOrderReference, number)
+	return PaymentOrder{
+		ID: number, Contract: loan.Contract, BatchID: batch, Caller: b.Caller, RequestRef: request, OrderRef: order,
+		LoanNumber: loan.LoanNumber, IBAN: loan.IBAN, Currency: loan.Currency, FullName: loan.FullName, IINBIN: loan.IINBIN,
+		System: loan.System, ContractDate: loan.ContractDate, Debt: loan.Debt, OverdueDays: loan.OverdueDays, ReportedOn: b.Day,
+		State: domain.PaymentOrderGathering, Reached: domain.PaymentOrderGathering, CreatedAt: At(b.At), UpdatedAt: At(b.At),
+	}, err
+}
+
+// LoanOfBatch is what starting a contract's process takes.
+type LoanOfBatch struct {
+	ID       int64
+	Contract domain.ContractNumber
+}
+
+// LoansOfBatch reads up to limit running payment orders that a batch began or brought up to
+// date last, with an id above after, in the order of their ids.
+func (l *Ledger) LoansOfBatch(ctx context.Context, batch domain.BatchID, after int64, limit int) (page []LoanOfBatch, err error) {
+	err = l.db.WithContext(ctx).Model(&PaymentOrder{}).
+		Where("batch_id = ? AND id > ? AND state NOT IN ?", batch, after, domain.TerminalPaymentOrderStates()).
+		Order("id").Limit(limit).Find(&page).Error
+	if err != nil {
+		return nil, fmt.Errorf("read payment orders of batch %s: %w", batch, err)
+	}
+	return page, nil
+}

@@ -1,0 +1,127 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"tolem/domain"
+)
+
+// Told is one attempt to tell Loxon of an event, begun.
+type Told struct {
+	// OK is false when there is nothing to tell now: everything was told, or a person holds
+	// the payment order.
+	OK      bool
+	Event   PaymentOrderEvent
+	Started int64 // journal id
+	Attempt int
+}
+
+// BeginTelling takes the contract's oldest untold event, so that none is skipped, and
+// commits the started row of an attempt to tell it, before its first byte. The first attempt
+// fixes the bytes: encode makes them of the event and its order, and later attempts find
+// them.
+func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumber, c Call, encode func(PaymentOrderEvent, PaymentOrder) ([]byte, error)) (told Told, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		told = Told{}
+		if _, err := lockContract(tx, contract); err != nil {
+			return err
+		}
+		last, err := latestOrder(tx, contract)
+		if err != nil || last.Held && !last.State.Terminal() {
+			return err
+		}
+		e, err := one[PaymentOrderEvent](tx.Where("contract = ? AND seq IS NOT NULL AND told_at IS NULL", contract).Order("seq"), "untold event")
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if e.Message == nil {
+			order, err := one[PaymentOrder](tx.Where("id = ?", e.OrderID), contract.WorkflowID())
+			if err != nil {
+				return err
+			}
+			if e.Message, err = encode(e, order); err != nil {
+				return err
+			}
+			if err := tx.Model(&e).Where("message IS NULL").Update("message", e.Message).Error; err != nil {
+				return err
+			}
+		}
+		c.Body = e.Message
+		attempt, err := countAttempt(tx, e.OrderID)
+		if err != nil {
+			return err
+		}
+		started, _, err := begin(tx, c, attempt)
+		told = Told{OK: true, Event: e, Started: started, Attempt: attempt}
+		return err
+	})
+	if err != nil {
+		return Told{}, fmt.Errorf("begin telling of %s: %w", contract.WorkflowID(), err)
+	}
+	return told, nil
+}
+
+// countAttempt counts one more call for a payment order, wherever it stands.
+func countAttempt(tx *gorm.DB, order int64) (attempt int, err error) {
+	err = tx.Raw("UPDATE payment_orders SET attempts = attempts + 1 WHERE id = ? RETURNING attempts", order).Scan(&attempt).Error
+	return attempt, err
+}
+
+// Place is where a broker keeps an event.
+type Place struct {
+	Topic     string
+	Partition int
+	Offset    int64
+}
+
+// Telling is how an attempt to tell an event ended.
+type Telling struct {
+	Contract domain.ContractNumber
+	Told     Told
+	Call     Call
+	Outcome  Outcome
+	Place    *Place                // nil: nobody knows whether the broker has it
+	Reason   domain.OperatorReason // "" when it goes on by itself
+}
+
+// RecordTelling commits how an attempt ended. An event is told once: what comes later
+// changes nothing but the journal.
+func (l *Ledger) RecordTelling(ctx context.Context, t Telling) error {
+	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if err := t.Outcome.journal(tx, t.Call, t.Told.Started); err != nil {
+			return err
+		}
+		if t.Reason != "" {
+			if err := flagPaymentOrder(tx, t.Told.Event.OrderID, t.Reason); err != nil {
+				return err
+			}
+		}
+		if t.Place == nil {
+			return nil
+		}
+		return tx.Model(&PaymentOrderEvent{}).Where("id = ? AND told_at IS NULL", t.Told.Event.ID).Updates(map[string]any{
+			"topic": t.Place.Topic, "topic_partition": t.Place.Partition, "topic_offset": t.Place.Offset, "told_at": At(t.Call.At.Add(t.Outcome.Duration)),
+		}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("record telling of %s: %w", t.Contract.WorkflowID(), err)
+	}
+	return nil
+}
+
+// PaymentOrderEvents reads a contract's events in the order of their arrival, at most limit
+// with an ID above after.
+func (l *Ledger) PaymentOrderEvents(ctx context.Context, contract domain.ContractNumber, after int64, limit int) (events []PaymentOrderEvent, err error) {
+	err = l.db.WithContext(ctx).Where("contract = ? AND id > ?", contract, after).Order("id").Limit(limit).Find(&events).Error
+	if err != nil {
+		return nil, fmt.Errorf("read events of %s: %w", contract.WorkflowID(), err)
+	}
+	return events, nil
+}
