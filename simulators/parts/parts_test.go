@@ -209,3 +209,24 @@ func TestBrokenAnswers(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, body)
 }
+
+// A reader finds every object where the table of a page says it is, whatever stands in the
+// text, and what the font lacks is a question mark.
+func TestPage(t *testing.T) {
+	pdf := string(parts.Page([]string{`a (b) \c`, "Имя"}))
+	require.True(t, strings.HasPrefix(pdf, "%PDF-1.4\n") && strings.HasSuffix(pdf, "%%EOF\n"))
+	require.Contains(t, pdf, `(a \(b\) \\c) Tj`)
+	require.Contains(t, pdf, "(???) Tj")
+	var start, n int
+	_, err := fmt.Sscanf(pdf[strings.LastIndex(pdf, "startxref\n"):], "startxref\n%d", &start)
+	require.NoError(t, err)
+	_, err = fmt.Sscanf(pdf[start:], "xref\n0 %d\n", &n)
+	require.NoError(t, err)
+	entries := strings.Split(pdf[start:], "\n")[3:]
+	for i := range n - 1 {
+		var at int
+		_, err := fmt.Sscanf(entries[i], "%d 00000 n", &at)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(pdf[at:], fmt.Sprintf("%d 0 obj\n", i+1)), "%d", i+1)
+	}
+}
