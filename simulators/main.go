@@ -74,14 +74,18 @@ func run(ctx context.Context, args []string, out, complaints io.Writer) error {
 
 func announce(out io.Writer, addr, token string) {
 	base := "http://" + addr
-	_, _ = fmt.Fprintf(out, `The partners listen on %[1]s; how to direct them: GET %[1]s%[2]s/control and %[1]s%[4]s/control
+	_, _ = fmt.Fprintf(out, `The partners listen on %[1]s; how to direct them: GET %[1]s%[2]s/control, %[1]s%[4]s/control and %[1]s%[7]s/control
 
 PROCESSING_URL=%[1]s%[2]s
 PROCESSING_TOKEN=%[3]s
 CFRONT_URL=%[1]s%[4]s
 CFRONT_STORE_ID=%[5]s
 CFRONT_SECRET=%[6]s
-`, base, partners.ProcessingPath, token, partners.CFRONTPath, partners.CFRONTStoreID, partners.CFRONTSecret)
+ABS_CLIENT_URL=%[1]s%[7]s/client
+ABS_ACCOUNTS_URL=%[1]s%[7]s/accounts
+ABS_STATEMENT_URL=%[1]s%[7]s/statement
+ABS_SCAN_URL=%[1]s%[7]s/scan
+`, base, partners.ProcessingPath, token, partners.CFRONTPath, partners.CFRONTStoreID, partners.CFRONTSecret, partners.ABSPath)
 }
 
 func serve(ctx context.Context, listener net.Listener, p *partners.Partners) error {

@@ -53,6 +53,16 @@ func TestRunPrintsWhatLeadsToIt(t *testing.T) {
 		}
 		get(t, r, want)
 	}
+	for name, want := range map[string]string{
+		"ABS_CLIENT_URL": `{"error_text":"","error_code":0,"iinbin":"900101300011"`, "ABS_ACCOUNTS_URL": `{"error_text":"","error_code":0,"ibans":[{`,
+		"ABS_STATEMENT_URL": `{"error_text":"","error_code":0,"stmt":[{`, "ABS_SCAN_URL": "%PDF-",
+	} {
+		query := "?iinbin=900101300011&iban=KZ000000000000000000&dt=2020-01-01&dbz_num=KD0000000001&dbz_dt=2020-01-01"
+		if r, err = http.NewRequestWithContext(ctx, http.MethodGet, env[name]+query, nil); err != nil {
+			t.Fatal(err)
+		}
+		get(t, r, want)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

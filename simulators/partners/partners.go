@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"tolem/simulators/abs"
 	"tolem/simulators/cfront"
 	"tolem/simulators/processing"
 )
@@ -24,6 +25,11 @@ const ProcessingPath = "/processing"
 // before it, the base "up to and without /api". Its control API is at CFRONTPath +
 // "/control".
 const CFRONTPath = "/cfront"
+
+// ABSPath is the prefix of the core banking system: with the server's address before it and
+// /client, /accounts, /statement or /scan behind it, the address of one of its services. Its
+// control API is at ABSPath + "/control".
+const ABSPath = "/abs"
 
 // What the simulated bank gave the store in development.
 const (
@@ -42,6 +48,7 @@ type Options struct {
 type Partners struct {
 	Processing *processing.Centre
 	CFRONT     *cfront.Bank
+	ABS        *abs.System
 
 	mux *http.ServeMux
 }
@@ -58,15 +65,22 @@ func New(o Options) (*Partners, error) {
 		_ = centre.Close() // the first error is the one to report
 		return nil, fmt.Errorf("bank of trade instalments: %w", err)
 	}
-	p := &Partners{Processing: centre, CFRONT: bank, mux: http.NewServeMux()}
+	core, err := abs.New(abs.Options{Dir: o.Dir, Log: o.Log})
+	if err != nil {
+		_, _ = centre.Close(), bank.Close() // the first error is the one to report
+		return nil, fmt.Errorf("core banking system: %w", err)
+	}
+	p := &Partners{Processing: centre, CFRONT: bank, ABS: core, mux: http.NewServeMux()}
+	p.mux.Handle(ABSPath+"/", http.StripPrefix(ABSPath, core.Handler()))
 	p.mux.Handle(CFRONTPath+"/", http.StripPrefix(CFRONTPath, bank.Handler()))
 	p.mux.Handle(ProcessingPath+"/", http.StripPrefix(ProcessingPath, centre.Handler()))
 	p.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = fmt.Fprintf(w, "Simulated partners:\n"+
 			"  processing centre, protocol v20     %[1]s/api/v20/   control: GET %[1]s/control\n"+
-			"  bank of trade instalments, CFRONT   %[2]s/api/           control: GET %[2]s/control\n",
-			ProcessingPath, CFRONTPath) // a reader who has gone needs no index
+			"  bank of trade instalments, CFRONT   %[2]s/api/           control: GET %[2]s/control\n"+
+			"  core banking system, ABS            %[3]s/               control: GET %[3]s/control\n",
+			ProcessingPath, CFRONTPath, ABSPath) // a reader who has gone needs no index
 	})
 	return p, nil
 }
@@ -76,4 +90,6 @@ func (p *Partners) Handler() http.Handler { return p.mux }
 
 // Close releases waiting requests and closes the books. Call it before waiting
 // for the server's connections to end.
-func (p *Partners) Close() error { return errors.Join(p.Processing.Close(), p.CFRONT.Close()) }
+func (p *Partners) Close() error {
+	return errors.Join(p.Processing.Close(), p.CFRONT.Close(), p.ABS.Close())
+}
