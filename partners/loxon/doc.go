@@ -1,0 +1,15 @@
+// Package loxon tells Loxon, over Kafka, what became of payment orders: "Сервис отправки
+// статуса в Loxon через Kafka" of the card file's integration page.
+//
+// One JSON object a message, its key the contract, so that one contract's messages stay in
+// one partition and in order. The headers event-id, event-seq and process-id are ours: the
+// document has none.
+//
+// Sending may be repeated, with the same bytes, and has to be until it succeeds: an error
+// of Send does not mean that nothing was stored, unless the Failure is Final. Order holds
+// as long as message n+1 of a contract is sent only after message n was acknowledged; who
+// leaves a message out loses it and the order. Readers leave out what has a seq that they
+// have seen.
+//
+// No error carries a message, a contract or a password.
+package loxon
