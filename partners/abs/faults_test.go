@@ -214,6 +214,17 @@ func TestHalfScan(t *testing.T) {
 	require.EqualValues(t, len(system.Document(testContract).Content)/2, scan.Size)
 }
 
+// JSON in Windows-1251 is read as broken UTF-8: the numbers come through, and every letter of
+// a name is U+FFFD. No failure, as call.ReadObject does not ask for UTF-8.
+func TestNotUTF8(t *testing.T) {
+	c, system := simulated(t, simulator.Settings{}, nil)
+	direct(t, system, opClient, simulator.Answer{Fault: simulator.NotUTF8})
+	card, err := c.ClientCard(t.Context(), testIIN)
+	require.NoError(t, err)
+	require.Equal(t, testIIN, card.IINBIN)
+	require.Regexp(t, "^[\ufffd ]+$", card.FullName)
+}
+
 // A scan just within the limit is read, a byte more is a failure.
 func TestScanLimit(t *testing.T) {
 	c, system := simulated(t, simulator.Settings{}, func(o *Options) { o.MaxScan = 100_000 })

@@ -139,7 +139,7 @@ func (s *System) take(call, query string) (turn, error) {
 		t.reply = s.process(q, t.answer)
 	}
 	t.request.Status, t.request.ErrorCode = t.reply.status, t.reply.code
-	t.request.Whole = t.request.Processed && trait.whole && t.reply.code == 0
+	t.request.Whole = t.request.Processed && trait.whole
 	r.Request = &t.request
 	if err := s.commit(r); err != nil {
 		return turn{}, err
