@@ -183,7 +183,7 @@ func TestControl(t *testing.T) {
 	c.take(record(contract, 1, 1))
 	c.take(record(contract, 3, 2))
 	get := func(path string, status int) string {
-		response, err := http.Get(server.URL + "/loxon" + path)
+		response, err := server.Client().Get(server.URL + "/loxon" + path)
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }() // read to its end
 		body, err := io.ReadAll(response.Body)
