@@ -57,35 +57,40 @@ func (i *Intake) StartPage(ctx context.Context, in IntakePageInput) (IntakePageR
 	if err != nil || len(page) == 0 {
 		return IntakePageResult{}, err
 	}
-	var started, failed atomic.Int64
-	turns := make(chan storage.OpenPayment)
+	started, failed, err := startEach(ctx, page, i.start)
+	if err != nil {
+		return IntakePageResult{}, err
+	}
+	return IntakePageResult{Last: page[len(page)-1].ID, Full: len(page) == IntakePage, Started: started, Failed: failed}, nil
+}
+
+// startEach starts the process of every row, a few at once. It fails when the worker stops:
+// another repeats the page.
+func startEach[Row any](ctx context.Context, page []Row, start func(context.Context, Row) bool) (started, failed int, err error) {
+	var good, bad atomic.Int64
+	turns := make(chan Row)
 	var all sync.WaitGroup
 	for range intakeStarts {
 		all.Go(func() {
-			for p := range turns {
-				if i.start(ctx, p) {
-					started.Add(1)
+			for row := range turns {
+				if start(ctx, row) {
+					good.Add(1)
 				} else {
-					failed.Add(1)
+					bad.Add(1)
 				}
 				activity.RecordHeartbeat(ctx)
 			}
 		})
 	}
-	for _, p := range page {
+	for _, row := range page {
 		if ctx.Err() != nil {
 			break
 		}
-		turns <- p
+		turns <- row
 	}
 	close(turns)
 	all.Wait()
-	if ctx.Err() != nil { // the worker stops: another repeats the page
-		return IntakePageResult{}, ctx.Err()
-	}
-	return IntakePageResult{
-		Last: page[len(page)-1].ID, Full: len(page) == IntakePage, Started: int(started.Load()), Failed: int(failed.Load()),
-	}, nil
+	return int(good.Load()), int(bad.Load()), ctx.Err()
 }
 
 func (i *Intake) start(ctx context.Context, p storage.OpenPayment) bool {

@@ -25,6 +25,7 @@ type Metrics struct {
 	catalogueEmpty                      prometheus.Counter
 	intakes                             *prometheus.CounterVec
 	bankCalls                           *prometheus.CounterVec
+	collectionCalls                     *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics; it panics when they are registered already.
@@ -57,7 +58,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "tolem_bank_calls_total", Help: "Calls to the bank of trade instalments by call and outcome.",
 		}, []string{"call", "outcome"}),
 	}
-	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged, m.intakes, m.bankCalls)
+	m.collectionCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tolem_collection_calls_total", Help: "Calls for payment orders of the card file, to the core banking system and to Kafka, by call and outcome.",
+	}, []string{"call", "outcome"})
+	registry.MustRegister(m.attempts, m.duration, m.restarts, m.breakers, m.refusals, m.aged, m.intakes, m.bankCalls, m.collectionCalls)
 	m.registerCatalogue(registry)
 	return m
 }
@@ -99,6 +103,12 @@ func (m *Metrics) attempt(call string, o storage.Outcome) {
 func (m *Metrics) bankCall(call string, o storage.Outcome) {
 	if m != nil {
 		m.bankCalls.WithLabelValues(call, o.Kind).Inc()
+	}
+}
+
+func (m *Metrics) collectionCall(call string, o storage.Outcome) {
+	if m != nil {
+		m.collectionCalls.WithLabelValues(call, o.Kind).Inc()
 	}
 }
 

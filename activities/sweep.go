@@ -27,7 +27,8 @@ type Sweep struct {
 	// logged, and at which their workflows have asked for an operator; 0 is never.
 	WarnAfter, RaiseAfter time.Duration
 	Metrics               *Metrics
-	Orders                *OrderSweep // nil sweeps payments alone
+	Orders                *OrderSweep    // nil sweeps no instalment orders
+	Contracts             *ContractSweep // nil sweeps no payment orders
 }
 
 // sweepPage is how many open payments are read at once; 500 rows are a few
@@ -77,6 +78,9 @@ func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, e
 		}
 	}
 	if err := s.Orders.sweep(ctx, before, &result); err != nil {
+		return result, err
+	}
+	if err := s.Contracts.sweep(ctx, before, &result); err != nil {
 		return result, err
 	}
 	return result, s.age(ctx)

@@ -91,6 +91,9 @@ type Telling struct {
 	Reason   domain.OperatorReason // "" when it goes on by itself
 }
 
+// tellingReasons are those that an event which the broker took takes away.
+var tellingReasons = []domain.OperatorReason{domain.ReasonEventRejected, domain.ReasonEventLate}
+
 // RecordTelling commits how an attempt ended. An event is told once: what comes later
 // changes nothing but the journal.
 func (l *Ledger) RecordTelling(ctx context.Context, t Telling) error {
@@ -105,6 +108,10 @@ func (l *Ledger) RecordTelling(ctx context.Context, t Telling) error {
 		}
 		if t.Place == nil {
 			return nil
+		}
+		answered := map[string]any{"needs_operator": gorm.Expr("needs_operator AND operator_reason NOT IN ?", tellingReasons)}
+		if _, err := writePaymentOrder(tx, t.Told.Event.OrderID, answered); err != nil {
+			return err
 		}
 		return tx.Model(&PaymentOrderEvent{}).Where("id = ? AND told_at IS NULL", t.Told.Event.ID).Updates(map[string]any{
 			"topic": t.Place.Topic, "topic_partition": t.Place.Partition, "topic_offset": t.Place.Offset, "told_at": At(t.Call.At.Add(t.Outcome.Duration)),

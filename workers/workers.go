@@ -31,6 +31,8 @@ type Options struct {
 	Catalogue  *activities.Catalogue
 	Intake     *activities.Intake
 	CFRONT     *activities.CFRONT
+	Collection *activities.Collection
+	Loans      *activities.Loans
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
 	// SweepOlderThan is how long an accepted payment may be without a workflow
@@ -50,6 +52,11 @@ const (
 	// calls a second that may change something at the bank of trade instalments, over
 	// all workers together.
 	bankCallsPerSecond = 50
+	// questions to the core banking system at once in one worker, each of up to four
+	// parts; a batch of loans asks thousands, and ABS serves the bank's people too.
+	absPollers, absAtOnce = 8, 32
+	// events are told by one shared writer, which batches what comes together.
+	loxonPollers, loxonAtOnce = 8, 200
 	// local activities at once, first attempts mostly: bounds the calls of one
 	// worker to the partner.
 	localActivities = 200
@@ -78,7 +85,7 @@ func New(o Options) *Workers {
 	for name, w := range workflows.All() {
 		main.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake, o.CFRONT} {
+	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake, o.CFRONT, o.Collection, o.Loans} {
 		main.RegisterActivity(a)
 	}
 
@@ -86,7 +93,25 @@ func New(o Options) *Workers {
 	later.RegisterActivity(o.Processing)
 	bank := o.calls(workflows.CFRONTQueue, bankPollers, bankCallsPerSecond)
 	bank.RegisterActivity(o.CFRONT)
-	return &Workers{queues: []queue{{workflows.MainQueue, main}, {workflows.ProcessingQueue, later}, {workflows.CFRONTQueue, bank}}}
+	asking := o.bounded(workflows.ABSQueue, absPollers, absAtOnce)
+	asking.RegisterActivity(o.Collection)
+	telling := o.bounded(workflows.LoxonQueue, loxonPollers, loxonAtOnce)
+	telling.RegisterActivity(o.Collection)
+	return &Workers{queues: []queue{
+		{workflows.MainQueue, main}, {workflows.ProcessingQueue, later}, {workflows.CFRONTQueue, bank},
+		{workflows.ABSQueue, asking}, {workflows.LoxonQueue, telling},
+	}}
+}
+
+// bounded is a worker for calls to a partner of which only so many run at once in this
+// process.
+func (o Options) bounded(queue string, pollers, atOnce int) worker.Worker {
+	return worker.New(o.Temporal, queue, worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityTaskPollers:   pollers,
+		MaxConcurrentActivityExecutionSize: atOnce,
+		WorkerStopTimeout:                  o.PartnerTimeout + stopMargin,
+	})
 }
 
 // calls is a worker for calls to a partner, whose rate limit holds across workers.

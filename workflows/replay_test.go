@@ -32,6 +32,9 @@ var recorded = map[string]struct {
 	"order":     {workflows.OrderWorkflow, workflows.Order, 7},
 	"return":    {workflows.ReturnWorkflow, workflows.Return, 2},
 	"move":      {workflows.MoveWorkflow, workflows.OrderMove, 1},
+
+	"paymentorder": {workflows.PaymentOrderWorkflow, workflows.PaymentOrder, 3},
+	"loans":        {workflows.LoanIntakeWorkflow, workflows.LoanIntake, 1},
 }
 
 // histories are the recorded files.

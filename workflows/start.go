@@ -134,6 +134,6 @@ func TellNews(ctx context.Context, c client.Client, id domain.StoreOrderID) erro
 func All() map[string]any {
 	return map[string]any{
 		PaymentWorkflow: Payment, SweepWorkflow: Sweep, BalanceWorkflow: Balance, CatalogueWorkflow: Catalogue, IntakeWorkflow: Intake,
-		OrderWorkflow: Order, ReturnWorkflow: Return, MoveWorkflow: OrderMove,
+		OrderWorkflow: Order, ReturnWorkflow: Return, MoveWorkflow: OrderMove, PaymentOrderWorkflow: PaymentOrder, LoanIntakeWorkflow: LoanIntake,
 	}
 }

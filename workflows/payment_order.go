@@ -1,0 +1,257 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
+	"tolem/domain"
+)
+
+// Wire names. They are in recorded histories and in other programs: never change
+// one.
+const (
+	PaymentOrderWorkflow = "PaymentOrder"
+	ABSQueue             = "abs"   // questions to the core banking system, which stream files
+	LoxonQueue           = "loxon" // events to Kafka
+)
+
+var collection *activities.Collection // nil: only its method names are used here
+
+// PaymentOrderInput starts the process of a loan contract in collection. It names nobody.
+type PaymentOrderInput struct {
+	Contract       domain.ContractNumber `json:"contract"`
+	PartnerTimeout time.Duration         `json:"partnerTimeout"` // of one call
+	Again          Poll                  `json:"again"`          // between attempts to gather, and to tell
+	// RaiseAfter is how long a part or an event may be late until a person is asked to look;
+	// 0 never asks.
+	RaiseAfter time.Duration `json:"raiseAfter,omitempty"`
+}
+
+// PaymentOrderResult is how the contract's last payment order ended.
+type PaymentOrderResult struct {
+	OrderID int64                    `json:"orderId"`
+	State   domain.PaymentOrderState `json:"state"`
+}
+
+// PaymentOrder takes a loan contract's payment order to its end, and tells Loxon of every
+// status of the contract once and in order.
+//
+// When it returns, the contract's last payment order is executed in full, reversed, not
+// accepted, or closed by two operators, the ledger says the same, and Loxon has every event
+// that was numbered. A status after the end has it run again. It returns an error only from
+// a bug.
+func PaymentOrder(ctx workflow.Context, in PaymentOrderInput) (PaymentOrderResult, error) {
+	outside := ctx
+	ctx, done := workflow.NewDisconnectedContext(ctx) // money is collected: no cancel from outside
+	defer done()
+	c := beginContract(ctx, outside, in)
+	for c.open() && !c.full(ctx) {
+		switch {
+		case c.news:
+			c.read(ctx)
+		case c.now.Held:
+			c.rest(ctx, "held by an operator")
+		case c.now.Untold > 0 && c.due(ctx, c.tellAt):
+			c.tell(ctx)
+		case c.asks() && c.due(ctx, c.gatherAt):
+			c.gather(ctx)
+		case c.complete():
+			c.take(insist(ctx, "the dossier is complete: request was sent", collection.SendRequest, c.input(domain.CauseScheduled)))
+		default:
+			c.rest(ctx, "waits")
+		}
+	}
+	if c.open() { // the history has grown long; the next run goes on from the ledger
+		return PaymentOrderResult{}, workflow.NewContinueAsNewError(ctx, PaymentOrderWorkflow, in)
+	}
+	c.show(ctx, time.Time{})
+	return PaymentOrderResult{OrderID: c.now.OrderID, State: c.now.State}, nil
+}
+
+// contract is what the workflow knows of its contract. The ledger is the truth: take copies
+// from there.
+type contract struct {
+	in               PaymentOrderInput
+	now              activities.CollectionStanding
+	step             int
+	cause            domain.Cause
+	tellAt, gatherAt time.Time // when the next attempt is due; zero is now
+	tells, gathers   int       // failed in a row
+	news, cancelled  bool
+}
+
+// beginContract listens and reads where the ledger has the contract.
+func beginContract(ctx, outside workflow.Context, in PaymentOrderInput) *contract {
+	c := &contract{in: in, cause: domain.CauseScheduled}
+	onNudge(ctx, func(n activities.Nudge) {
+		c.news = true
+		if n.Cause == domain.CauseOperator {
+			c.cause, c.tellAt, c.gatherAt = n.Cause, time.Time{}, time.Time{}
+		}
+	})
+	workflow.GoNamed(ctx, "cancel", func(ctx workflow.Context) {
+		outside.Done().Receive(ctx, nil)
+		c.news, c.cancelled = true, true
+	})
+	c.read(ctx)
+	return c
+}
+
+// open says that the payment order has not ended, or that Loxon is still to be told.
+func (c *contract) open() bool { return c.news || !c.now.State.Terminal() || c.now.Untold > 0 }
+
+// full says that the history has grown long and no news waits for this run.
+func (c *contract) full(ctx workflow.Context) bool {
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !c.news
+}
+
+// asks says that ABS is to be asked for something.
+func (c *contract) asks() bool { return !c.now.Sent && !c.now.State.Terminal() && c.now.Missing > 0 }
+
+// complete says that the request can be sent.
+func (c *contract) complete() bool {
+	return !c.now.Sent && !c.now.State.Terminal() && c.now.Missing == 0 && c.now.Blocked == 0
+}
+
+func (c *contract) due(ctx workflow.Context, at time.Time) bool { return !workflow.Now(ctx).Before(at) }
+
+func (c *contract) input(cause domain.Cause) activities.CollectionInput {
+	c.step++
+	return activities.CollectionInput{Contract: c.in.Contract, Step: c.step, Cause: cause}
+}
+
+// read takes over where the ledger has the contract. A Cancel from Temporal's UI ends
+// nothing: a person is asked to look.
+func (c *contract) read(ctx workflow.Context) {
+	c.news = false
+	if c.cancelled {
+		c.cancelled = false
+		c.raise(ctx, domain.ReasonCancelledRun)
+		return
+	}
+	c.take(insist(ctx, "read the contract", collection.ReadContract, c.input(domain.CauseScheduled)))
+}
+
+func (c *contract) take(s activities.CollectionStanding) { c.now = s }
+
+// gather asks ABS once for all that is missing.
+func (c *contract) gather(ctx workflow.Context) {
+	wait := c.in.Again.Pause(c.gathers)
+	failed := c.call(ctx, ABSQueue, collection.GatherDossier, fmt.Sprintf("ask ABS for %d parts of the dossier", c.now.Missing), wait)
+	c.gathers, c.gatherAt = later(ctx, failed, c.gathers, wait)
+}
+
+// tell tells Loxon of what it was not told, in order.
+func (c *contract) tell(ctx workflow.Context) {
+	wait := c.in.Again.Pause(c.tells)
+	failed := c.call(ctx, LoxonQueue, collection.TellLoxon, fmt.Sprintf("tell Loxon of %d events", c.now.Untold), wait)
+	c.tells, c.tellAt = later(ctx, failed, c.tells, wait)
+}
+
+// later is when an attempt follows a failed one, and the how-manieth failure that was.
+func later(ctx workflow.Context, failed bool, before int, wait time.Duration) (failures int, at time.Time) {
+	if !failed {
+		return 0, time.Time{}
+	}
+	return before + 1, workflow.Now(ctx).Add(wait)
+}
+
+// call makes one attempt. It is a regular activity, so that the decision to make it is in
+// the history before a byte leaves; it runs once, and the workflow's own pauses repeat it.
+func (c *contract) call(ctx workflow.Context, queue string,
+	activity func(context.Context, activities.CollectionInput) (activities.CollectionStanding, error), summary string, wait time.Duration,
+) (failed bool) {
+	in := c.input(c.cause)
+	in.NextWait, c.cause = wait, domain.CauseScheduled
+	got, err := regular(ctx, workflow.ActivityOptions{
+		TaskQueue: queue, StartToCloseTimeout: c.in.PartnerTimeout + attemptMargin, Summary: summary,
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+	}, activity, in)
+	if err != nil { // the ledger was down, or a worker died: nothing is known but what the ledger says
+		workflow.GetLogger(ctx).Warn("call reported no outcome", "process", c.in.Contract.WorkflowID(), "error", err)
+		c.read(ctx)
+		return true
+	}
+	c.take(got)
+	return got.Failure != ""
+}
+
+// rest waits for news, for the next attempt, or until something is late.
+func (c *contract) rest(ctx workflow.Context, what string) {
+	if c.now.Undated && c.now.Reason == "" {
+		c.raise(ctx, domain.ReasonNoContractDate)
+		return
+	}
+	late, why := c.lateAt()
+	if reached(late, workflow.Now(ctx)) {
+		c.raise(ctx, why)
+		return
+	}
+	next := time.Time{}
+	if !c.now.Held && c.now.Untold > 0 {
+		next = c.tellAt
+	}
+	if !c.now.Held && c.asks() {
+		next = earliest(next, c.gatherAt)
+	}
+	c.show(ctx, next)
+	interrupted := func() bool { return c.news }
+	if wake := earliest(next, late); !wake.IsZero() {
+		sleepUntil(ctx, wake, what+" · next at "+wake.UTC().Format(time.TimeOnly)+" UTC", interrupted)
+		return
+	}
+	_ = workflow.Await(ctx, interrupted) // ctx cannot be cancelled
+}
+
+// lateAt is when a person is asked to look, and why; zero when never.
+func (c *contract) lateAt() (time.Time, domain.OperatorReason) {
+	switch {
+	case c.in.RaiseAfter == 0 || c.now.Reason != "" || c.now.State.Terminal() || c.now.Held:
+		return time.Time{}, ""
+	case c.now.UntoldSince != nil:
+		return c.now.UntoldSince.Add(c.in.RaiseAfter), domain.ReasonEventLate
+	case !c.now.Sent:
+		return c.now.Began.Add(c.in.RaiseAfter), domain.ReasonDossierLate
+	}
+	return time.Time{}, ""
+}
+
+// raise asks a person to look, in the ledger and in Temporal.
+func (c *contract) raise(ctx workflow.Context, why domain.OperatorReason) {
+	in := c.input(domain.CauseScheduled)
+	in.Reason = why
+	c.take(insist(ctx, "needs an operator: "+string(why), collection.FlagContract, in))
+	c.show(ctx, time.Time{})
+}
+
+// show is the one place that tells people in Temporal where the contract stands.
+func (c *contract) show(ctx workflow.Context, next time.Time) {
+	updates := []temporal.SearchAttributeUpdate{
+		TolemState.ValueSet(string(c.now.State)), Attempts.ValueSet(int64(c.now.Attempts)), NeedsOperator.ValueSet(c.now.Reason != ""),
+	}
+	details := fmt.Sprintf("%s · dossier: %d missing, %d wait for an operator · %d events to tell", c.now.State, c.now.Missing, c.now.Blocked, c.now.Untold)
+	if next.IsZero() {
+		updates = append(updates, NextAttemptAt.ValueUnset())
+	} else {
+		updates = append(updates, NextAttemptAt.ValueSet(next))
+		details += " · next attempt at " + next.UTC().Format(time.DateTime) + " UTC"
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Error("search attributes not written", "process", c.in.Contract.WorkflowID(), "error", err)
+	}
+	if c.now.Failure != "" {
+		details += " · last failure: " + c.now.Failure
+	}
+	if c.now.Held {
+		details += " · held by an operator"
+	}
+	if c.now.Reason != "" {
+		details += " · needs an operator: " + string(c.now.Reason)
+	}
+	workflow.SetCurrentDetails(ctx, details)
+}
