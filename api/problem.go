@@ -54,6 +54,8 @@ const (
 	bankRefused          problemCode = "bank_refused"
 	bankUnavailable      problemCode = "bank_unavailable"
 	bankTimeout          problemCode = "bank_timeout"
+	statusNotPossible    problemCode = "status_not_possible"
+	overpaid             problemCode = "overpaid"
 )
 
 // retrySoon is the Retry-After, in seconds, of what usually passes by itself.
@@ -103,6 +105,8 @@ var problems = map[problemCode]problemRow{
 	bankRefused:          {http.StatusUnprocessableEntity, "The bank refused", 0},
 	bankUnavailable:      {http.StatusBadGateway, "The bank gave no answer", retrySoon},
 	bankTimeout:          {http.StatusGatewayTimeout, "The bank did not answer in time", retrySoon},
+	statusNotPossible:    {http.StatusConflict, "The payment order takes no such status now", 0},
+	overpaid:             {http.StatusUnprocessableEntity, "More would be paid than the payment order is for", 0},
 }
 
 // Every refusal of an order is a problem of its own name.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var namesARole = regexp.MustCompile(`role (agent|viewer|operator)|the agent that`)
+var namesARole = regexp.MustCompile(`role (agent|viewer|operator|k2)|the agent that`)
 
 func TestRolesAndRoutes(t *testing.T) {
 	b := newBank(t)
@@ -17,6 +17,8 @@ func TestRolesAndRoutes(t *testing.T) {
 	operators := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 400, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	watchers := map[string]int{secretAgent: 403, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
 	choosers := map[string]int{secretAgent: 409, secretOther: 404, secretViewer: 403, secretOp: 403, secretBoth: 403, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
+	cardFile := map[string]int{secretAgent: 403, secretViewer: 404, secretOp: 404, secretBoth: 404, secretStore: 403, secretK2: 404, "nobody": 401, "": 401}
+	reporters := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 403, secretBoth: 403, secretStore: 403, secretK2: 200, "nobody": 401, "": 401}
 	open := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 200, secretK2: 200, "nobody": 200, "": 200}
 	for _, r := range []struct {
 		method, path, body string
@@ -40,6 +42,15 @@ func TestRolesAndRoutes(t *testing.T) {
 		{"GET", "/v1/balance", "", everybody},
 		{"GET", "/v1/balance/history", "", watchers},
 		{"POST", "/v1/operators/lookup", `{"phone":"` + phone + `"}`, everybody},
+		{"POST", "/restapi/services/k2loan_from_eko", "[]", reporters},
+		{"POST", "/restapi/services/k2req_status_from_eko", "{}", reporters},
+		{"GET", "/v1/payment-orders/KD1", "", cardFile},
+		{"GET", "/v1/payment-orders/KD1/events", "", cardFile},
+		{"GET", "/v1/payment-orders/KD1/attempts", "", cardFile},
+		{"POST", "/v1/payment-orders/KD1/hold", "{}", operators},
+		{"POST", "/v1/payment-orders/KD1/release", "{}", operators},
+		{"POST", "/v1/payment-orders/KD1/retry", "{}", operators},
+		{"POST", "/v1/payment-orders/KD1/close", "{}", operators},
 		{"GET", "/livez", "", open},
 		{"GET", "/readyz", "", open},
 		{"GET", "/metrics", "", open},

@@ -15,6 +15,7 @@ import (
 
 	"tolem/domain"
 	"tolem/partners/cfront"
+	"tolem/partners/k2"
 	"tolem/partners/processing"
 	"tolem/storage"
 	"tolem/workflows"
@@ -60,7 +61,10 @@ type Options struct {
 	// asks for no callbacks.
 	CallbackURL string
 	OrderTerms  workflows.OrderTerms // which every order carries to its workflow
-	Registry    *prometheus.Registry // served at /metrics; nil makes one
+	// K2Rules say how strict the card file's numbers are read.
+	K2Rules         k2.Rules
+	CollectionTerms workflows.CollectionTerms // which every contract carries to its workflow
+	Registry        *prometheus.Registry      // served at /metrics; nil makes one
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -80,6 +84,9 @@ type Server struct {
 	callbackURL    string
 	orderTerms     workflows.OrderTerms
 	dictionary     dictionary
+	k2Rules        k2.Rules
+
+	collectionTerms workflows.CollectionTerms
 
 	catalogue catalogue
 	health    health
@@ -122,6 +129,7 @@ func New(o Options) (*Server, error) {
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
 		bank:      o.Bank, agreement: o.Agreement, callbackURL: o.CallbackURL, orderTerms: o.OrderTerms, dictionary: spoken,
+		k2Rules: o.K2Rules, collectionTerms: o.CollectionTerms,
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	s.echo = s.routes()
@@ -203,6 +211,7 @@ type route struct {
 func (s *Server) table() []route {
 	everybody := []role{roleAgent, roleViewer, roleOperator}
 	store := []role{roleStore, roleViewer, roleOperator}
+	cardFile := []role{roleK2, roleViewer, roleOperator}
 	return []route{
 		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
 		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
@@ -238,6 +247,18 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/orders/:id/retry", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRetry)},
 		{http.MethodPost, "/v1/orders/:id/hold", []role{roleOperator}, nil, s.actOnOrder(domain.ActionHold)},
 		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
+		{http.MethodPost, "/restapi/services/k2loan_from_eko", []role{roleK2}, nil, s.takeLoans},
+		{http.MethodPost, "/restapi/services/k2req_status_from_eko", []role{roleK2}, nil, s.takeStatus},
+		{http.MethodGet, "/v1/payment-orders", cardFile, paymentOrderParameters, s.listPaymentOrders},
+		{http.MethodGet, "/v1/payment-orders/:contract", cardFile, nil, s.getPaymentOrder},
+		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents},
+		{http.MethodPost, "/v1/payment-orders/:contract/events", []role{roleK2}, nil, s.reportStatus},
+		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.attempts(s.contractProcess).list},
+		{http.MethodGet, "/v1/payment-orders/:contract/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.contractProcess).list},
+		{http.MethodPost, "/v1/payment-orders/:contract/retry", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRetry)},
+		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
+		{http.MethodPost, "/v1/payment-orders/:contract/release", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRelease)},
+		{http.MethodPost, "/v1/payment-orders/:contract/close", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionClose)},
 		{http.MethodPost, "/callbacks/cfront/:token", nil, nil, s.callback}, // signed by the bank
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},

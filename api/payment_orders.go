@@ -1,0 +1,226 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// paymentOrderView is a payment order of the card file as it is shown: it names nobody.
+type paymentOrderView struct {
+	Contract       domain.ContractNumber    `json:"contract_number"`
+	State          domain.PaymentOrderState `json:"state"`
+	NeedsOperator  bool                     `json:"needs_operator"`
+	OperatorReason domain.OperatorReason    `json:"operator_reason,omitempty"`
+	Held           bool                     `json:"held,omitempty"`
+	CloseUntil     *storage.Timestamp       `json:"close_until,omitempty"` // a second operator may confirm until then
+	Request        domain.Reference         `json:"req_referer"`
+	Order          domain.Reference         `json:"pt_referer"`
+	Currency       string                   `json:"cur"`
+	Debt           domain.Money             `json:"debt"` // now
+	Amount         domain.Money             `json:"amount"`
+	Paid           domain.Money             `json:"paid_amount"`
+	OverdueDays    int                      `json:"overdue_days"`
+	ReportedOn     string                   `json:"reported_on"`
+	ContractDate   string                   `json:"contract_date,omitempty"`
+	Dossier        []dossierView            `json:"dossier,omitempty"`
+	Attempts       int                      `json:"attempts"`
+	NextAttemptAt  *storage.Timestamp       `json:"next_attempt_at,omitempty"`
+	SentAt         *storage.Timestamp       `json:"sent_at,omitempty"`
+	EndedAt        *storage.Timestamp       `json:"ended_at,omitempty"`
+	CreatedAt      storage.Timestamp        `json:"created_at"`
+	UpdatedAt      storage.Timestamp        `json:"updated_at"`
+}
+
+// dossierView is one part of a dossier; ABS's words may name people and are not shown.
+type dossierView struct {
+	Part      domain.DossierPart `json:"part"`
+	State     domain.PartState   `json:"state"`
+	ErrorCode int                `json:"error_code,omitempty"`
+	Digest    string             `json:"sha256,omitempty"`
+	MediaType string             `json:"media_type,omitempty"`
+	Size      int64              `json:"size,omitempty"`
+	GotAt     *storage.Timestamp `json:"got_at,omitempty"`
+}
+
+func paymentOrderViewOf(o storage.PaymentOrder) paymentOrderView {
+	v := paymentOrderView{
+		Contract: o.Contract, State: o.State, NeedsOperator: o.NeedsOperator, Held: o.Held, CloseUntil: o.CloseUntil, Request: o.RequestRef, Order: o.OrderRef,
+		Currency: o.Currency, Debt: o.DebtNow(), Amount: o.Amount, Paid: o.Paid, OverdueDays: o.OverdueDays, ReportedOn: o.ReportedOn,
+		ContractDate: o.ContractDate, Attempts: o.Attempts, NextAttemptAt: o.NextAttemptAt, SentAt: o.SentAt, EndedAt: o.EndedAt,
+		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
+	}
+	if o.NeedsOperator {
+		v.OperatorReason = o.OperatorReason
+	}
+	return v
+}
+
+var noSuchContract = &problem{code: notFound, detail: "the ledger holds no payment order of this contract"}
+
+// paymentOrderOfPath reads the last payment order of the path's contract.
+func (s *Server) paymentOrderOfPath(c echo.Context) (storage.PaymentOrder, error) {
+	contract, err := domain.ParseContractNumber(pathParameter(c, "contract"))
+	if err != nil {
+		return storage.PaymentOrder{}, noSuchContract
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	o, err := s.ledger.PaymentOrder(ctx, contract)
+	if errors.Is(err, storage.ErrNotFound) {
+		return o, noSuchContract
+	}
+	if err != nil {
+		return o, fromLedger(err)
+	}
+	return o, nil
+}
+
+// contractProcess is the process of the path's contract.
+func (s *Server) contractProcess(c echo.Context) (string, error) {
+	o, err := s.paymentOrderOfPath(c)
+	return o.Contract.WorkflowID(), err
+}
+
+// getPaymentOrder answers GET /v1/payment-orders/{contract}: the contract's last payment
+// order with its dossier, from the ledger.
+func (s *Server) getPaymentOrder(c echo.Context) error {
+	o, err := s.paymentOrderOfPath(c)
+	if err != nil {
+		return err
+	}
+	view, err := s.withDossier(c.Request().Context(), o)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, view)
+}
+
+func (s *Server) withDossier(ctx context.Context, o storage.PaymentOrder) (paymentOrderView, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	parts, err := s.ledger.Dossier(ctx, o.ID)
+	if err != nil {
+		return paymentOrderView{}, fromLedger(err)
+	}
+	view := paymentOrderViewOf(o)
+	for _, p := range parts {
+		view.Dossier = append(view.Dossier, dossierView{p.Part, p.State, p.ErrorCode, p.Digest, p.MediaType, p.Size, p.GotAt})
+	}
+	return view, nil
+}
+
+// paymentOrderParameters are those of GET /v1/payment-orders.
+var paymentOrderParameters = []string{"state", "needs_operator", "held", "olderThan", "createdAfter", "createdBefore", "limit", "cursor"}
+
+// listPaymentOrders answers GET /v1/payment-orders, the newest first.
+func (s *Server) listPaymentOrders(c echo.Context) error {
+	given := parameters(c)
+	filter, err := paymentOrderFilter(given, time.Now())
+	if err != nil {
+		return err
+	}
+	limit, err := pageLength(given)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	found, next, err := s.ledger.PaymentOrders(ctx, filter, given.Get("cursor"), limit)
+	if err != nil {
+		return fromLedger(err)
+	}
+	return writePage(c, found, next, paymentOrderViewOf)
+}
+
+func paymentOrderFilter(given url.Values, now time.Time) (f storage.PaymentOrderFilter, err error) {
+	for _, text := range given["state"] {
+		for _, name := range strings.Split(text, ",") {
+			state := domain.PaymentOrderState(name)
+			if !state.Known() {
+				return f, badParameter("state", ruleFormat, "must be states of a payment order, separated by commas")
+			}
+			f.States = append(f.States, state)
+		}
+	}
+	for name, into := range map[string]**bool{"needs_operator": &f.NeedsOperator, "held": &f.Held} {
+		if *into, err = yesNoParameter(given, name); err != nil {
+			return f, err
+		}
+	}
+	f.CreatedAfter, f.CreatedBefore, err = age(given, now)
+	return f, err
+}
+
+// eventView is one status of a contract as it came, and what Loxon was told.
+type eventView struct {
+	ID            int64                     `json:"id"`
+	Status        domain.PaymentOrderStatus `json:"status"`
+	Verdict       domain.StatusVerdict      `json:"verdict"`
+	State         domain.PaymentOrderState  `json:"state_after"`
+	EventAt       storage.Timestamp         `json:"event_date"`
+	ReceivedAt    storage.Timestamp         `json:"received_at"`
+	PaidIncrement domain.Money              `json:"paid_increment"`
+	Refuse        domain.Reference          `json:"refuse_referer,omitempty"`
+	Seq           *int64                    `json:"event_seq,omitempty"`
+	Debt          *domain.Money             `json:"debt,omitempty"` // these three as they are told
+	Amount        *domain.Money             `json:"amount,omitempty"`
+	Paid          *domain.Money             `json:"paid_amount,omitempty"`
+	Told          *toldView                 `json:"told,omitempty"`
+}
+
+// toldView is where the broker keeps an event.
+type toldView struct {
+	Topic     string            `json:"topic"`
+	Partition int               `json:"partition"`
+	Offset    int64             `json:"offset"`
+	At        storage.Timestamp `json:"at"`
+}
+
+func eventViewOf(e storage.PaymentOrderEvent) eventView {
+	v := eventView{
+		ID: e.ID, Status: e.Status, Verdict: e.Verdict, State: e.StateAfter, EventAt: e.EventAt, ReceivedAt: e.ReceivedAt,
+		PaidIncrement: e.PaidIncrement, Refuse: e.RefuseRef, Seq: e.Seq,
+	}
+	if e.Seq != nil {
+		v.Debt, v.Amount, v.Paid = &e.Debt, &e.Amount, &e.Paid
+	}
+	if e.ToldAt != nil {
+		v.Told = &toldView{e.Topic, e.TopicPartition, e.TopicOffset, *e.ToldAt}
+	}
+	return v
+}
+
+// paymentOrderEvents answers GET /v1/payment-orders/{contract}/events, in the order of their
+// arrival, of all payment orders that the contract ever had.
+func (s *Server) paymentOrderEvents(c echo.Context) error {
+	limit, after, err := pageAfter(parameters(c))
+	if err != nil {
+		return err
+	}
+	o, err := s.paymentOrderOfPath(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
+	defer cancel()
+	found, err := s.ledger.PaymentOrderEvents(ctx, o.Contract, after, limit+1)
+	if err != nil {
+		return fromLedger(err)
+	}
+	next := ""
+	if len(found) > limit {
+		found = found[:limit]
+		next = strconv.FormatInt(found[limit-1].ID, 10)
+	}
+	return writePage(c, found, next, eventViewOf)
+}
