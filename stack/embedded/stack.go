@@ -141,7 +141,7 @@ func (s *Stack) startKafka(context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)
 	}
-	s.Env["KAFKA_BROKERS"] = s.kafka.Addr()
+	s.Env["KAFKA_BROKERS"], s.Env["LOXON_TOPIC"] = s.kafka.Addr(), loxonTopic
 	return nil
 }
 
@@ -174,7 +174,30 @@ func (s *Stack) startPartners(ctx context.Context) error {
 	}()
 	s.Env["PROCESSING_URL"] = "http://" + listener.Addr().String() + partners.ProcessingPath
 	s.Env["PROCESSING_TOKEN"] = partners.DefaultToken
+	s.useSimulatedABS("http://" + listener.Addr().String())
 	return s.useSimulatedBank("http://" + listener.Addr().String())
+}
+
+// useSimulatedABS leads workers to the simulated core banking system, unless the environment
+// names another.
+func (s *Stack) useSimulatedABS(base string) {
+	services := map[string]string{
+		"ABS_CLIENT_URL": "/client", "ABS_ACCOUNTS_URL": "/accounts", "ABS_STATEMENT_URL": "/statement", "ABS_SCAN_URL": "/scan",
+	}
+	own := s.replaced("ABS_CLIENT_URL")
+	for name, path := range services {
+		if s.Env[name] = s.o.Getenv(name); !own {
+			s.Env[name] = base + partners.ABSPath + path
+		}
+	}
+	if own {
+		return
+	}
+	for name, value := range map[string]string{"K2_CHECK_DIGITS": "no", "BANK_BIC": "HSBKKZKX"} { // the document's samples are zeros
+		if !s.replaced(name) {
+			s.Env[name] = value
+		}
+	}
 }
 
 // useSimulatedBank leads API and worker to the simulated bank of trade instalments, and
@@ -202,7 +225,11 @@ func (s *Stack) useSimulatedBank(base string) error {
 	return nil
 }
 
+// chooseLedger says where the ledger is, and the documents beside it.
 func (s *Stack) chooseLedger(context.Context) error {
+	if !s.replaced("DOCUMENTS_DIR") {
+		s.Env["DOCUMENTS_DIR"] = filepath.Join(s.o.Dir.Path(), "documents")
+	}
 	if !s.replaced("DATABASE_URL") {
 		s.Env["DATABASE_URL"] = "sqlite://" + filepath.Join(s.o.Dir.Path(), "ledger.db")
 	}

@@ -18,6 +18,7 @@ import (
 	"tolem/api"
 	"tolem/domain"
 	"tolem/partners/cfront"
+	"tolem/partners/loxon"
 	"tolem/partners/processing"
 	"tolem/storage"
 	"tolem/workers"
@@ -47,6 +48,7 @@ type Running struct {
 	ledger   *storage.Ledger
 	temporal client.Client
 	workers  *workers.Workers
+	loxon    *loxon.Producer
 	server   *api.Server
 }
 
@@ -98,6 +100,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
+			K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
 		})
 	}
 	return r, err
@@ -111,6 +114,10 @@ type partners struct {
 
 func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics *activities.Metrics) error {
 	centre := p.centre
+	gathering, err := r.collection(ctx, c, metrics)
+	if err != nil {
+		return err
+	}
 	start := func(ctx context.Context, p storage.OpenPayment) error {
 		_, err := workflows.StartPayment(ctx, r.temporal, c.terms().Input(p.ID, p.ServiceID, p.Ladder(), p.Since()))
 		return err
@@ -121,11 +128,12 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
 		Ledger: &activities.Ledger{Ledger: r.ledger},
 		Sweep: &activities.Sweep{Ledger: r.ledger, Temporal: r.temporal, Metrics: metrics, WarnAfter: c.AgeWarn, RaiseAfter: c.AgeRaise, Start: start,
-			Orders: r.orderSweep(c, metrics)},
+			Orders: r.orderSweep(c, metrics), Contracts: r.contractSweep(c, metrics)},
 		Balance:   &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
 		Catalogue: &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
 		CFRONT: &activities.CFRONT{Ledger: r.ledger, Bank: p.bank, Words: c.CFRONT.Agreement.SubStates, Metrics: metrics,
 			PaidByState: c.CFRONT.Agreement.CheckPaid == cfront.CheckPaidClientRepaid},
+		Collection: gathering, Loans: r.loans(c, metrics),
 		Intake:         &activities.Intake{Ledger: r.ledger, Metrics: metrics, Start: start},
 		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
 	}
@@ -205,6 +213,9 @@ func (r *Running) Stop() {
 	}
 	if r.workers != nil {
 		r.workers.Stop()
+	}
+	if r.loxon != nil {
+		_ = r.loxon.Close() // the workers have finished; an event that was not acknowledged is told again
 	}
 	if r.temporal != nil {
 		r.temporal.Close()

@@ -25,6 +25,7 @@ type Config struct {
 	ProcessingURL   string         // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string         // PROCESSING_TOKEN
 	CFRONT          CFRONT
+	Collection      Collection
 	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
 	PartnerTimeout  time.Duration  // PARTNER_TIMEOUT: one call to a partner
 	Location        *time.Location // TIMEZONE
@@ -77,6 +78,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	var wrong complaints
 	note := wrong.note
 	c.CFRONT = readCFRONT(get, c.APIAddr, note)
+	c.Collection = readCollection(get, note)
 	initial, err := time.ParseDuration(get("RETRY_INITIAL", defaultRetryInitial))
 	note("RETRY_INITIAL", err)
 	if err == nil {
@@ -90,6 +92,8 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 		{"AGE_RAISE", defaultAgeRaise, time.Second, 365 * 24 * time.Hour, &c.AgeRaise},
 	})
 	c.CFRONT.Terms.PartnerTimeout = c.PartnerTimeout
+	c.Collection.Terms.PartnerTimeout, c.Collection.Terms.Again.First = c.PartnerTimeout, initial
+	c.Collection.ABS.Timeout = c.PartnerTimeout
 	c.Location, err = time.LoadLocation(get("TIMEZONE", defaultTimezone))
 	note("TIMEZONE", err)
 	if len(wrong) > 0 {
@@ -144,10 +148,10 @@ func TemporalFromEnv() (client.Options, error) {
 	return temporal, nil
 }
 
-// DevelopmentTokens is an API_TOKENS for one developer, who may do what an agent, a store
-// and an operator may, and for a second operator.
+// DevelopmentTokens is an API_TOKENS for one developer, who may do what an agent, a store,
+// the card file's bank and an operator may, and for a second operator.
 func DevelopmentTokens(secret, second string) string {
-	return "dev:agent:" + secret + ",dev:store:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
+	return "dev:agent:" + secret + ",dev:store:" + secret + ",dev:k2:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
 }
 
 // tokens reads API_TOKENS; an API without them could serve nobody.
