@@ -23,6 +23,6 @@
 // bytes is a duplicate and no fault: at-least-once delivery makes them. With other bytes it
 // is "changed". A partition whose oldest records were deleted may begin with any seq.
 //
-// Everything else is a fault, in the list with its place and never with content but the
-// contract. What a fault hits is in the books all the same.
+// Everything else is a fault, in the list with its place, and with no content but the
+// contract and the name of an unknown field. What a fault hits is in the books all the same.
 package loxon
