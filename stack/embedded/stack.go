@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tolem/cmd/tolem/app"
+	"tolem/simulators/loxon"
 	"tolem/simulators/partners"
 	"tolem/stack/datadir"
 	"tolem/stack/kafkabroker"
@@ -65,6 +66,7 @@ type Stack struct {
 	temporal *temporalserver.Server
 	kafka    *kafkabroker.Broker
 	partners *partners.Partners
+	loxon    *loxon.Consumer // nil when the broker is not the embedded one
 	http     *http.Server
 	app      *app.Running
 }
@@ -166,7 +168,13 @@ func (s *Stack) startPartners(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("simulators: %w", err)
 	}
-	s.http = &http.Server{Handler: s.partners.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	handler := s.partners.Handler()
+	if s.kafka != nil {
+		if handler, err = s.withLoxon(handler); err != nil {
+			return err
+		}
+	}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.Failed <- fmt.Errorf("simulators: %w", err)
@@ -177,6 +185,24 @@ func (s *Stack) startPartners(ctx context.Context) error {
 	s.useSimulatedABS("http://" + listener.Addr().String())
 	return s.useSimulatedBank("http://" + listener.Addr().String())
 }
+
+// loxonPath is the prefix of the simulated Loxon's books.
+const loxonPath = "/loxon"
+
+// withLoxon puts the simulated Loxon, which reads the embedded broker, beside the partners.
+func (s *Stack) withLoxon(others http.Handler) (http.Handler, error) {
+	var err error
+	if s.loxon, err = loxon.New(loxon.Options{Brokers: []string{s.kafka.Addr()}, Topic: loxonTopic, Log: slog.Default()}); err != nil {
+		return nil, fmt.Errorf("simulated Loxon: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(loxonPath+"/", http.StripPrefix(loxonPath, s.loxon.Handler()))
+	mux.Handle("/", others)
+	return mux, nil
+}
+
+// Loxon is the simulated reader of our events; nil when the environment named a broker.
+func (s *Stack) Loxon() *loxon.Consumer { return s.loxon }
 
 // useSimulatedABS leads workers to the simulated core banking system, unless the environment
 // names another.
@@ -304,6 +330,11 @@ func (s *Stack) Stop() {
 	}
 	if s.http != nil {
 		_ = s.http.Close() // the partners answered or cut every request
+	}
+	if s.loxon != nil {
+		if err := s.loxon.Close(); err != nil {
+			slog.Error("the simulated Loxon did not stop", "error", err)
+		}
 	}
 	if s.kafka != nil {
 		s.kafka.Stop()

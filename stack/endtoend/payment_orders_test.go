@@ -199,6 +199,10 @@ func TestPaymentOrders(t *testing.T) {
 	for contract, statuses := range want {
 		require.Equal(t, statuses, statusesOf(t, events, contract), contract)
 	}
+	eventually(t, "Loxon's own books hold what was told", func() bool { return i.stack.Loxon().Summary().Messages >= len(events) })
+	books := i.stack.Loxon().Summary()
+	require.Zero(t, books.Faults, i.stack.Loxon().Faults())
+	require.Zero(t, books.Gaps)
 	for contract, name := range map[string]string{"KD1": "told-after-the-end", "ДБЗ/7 Қ": "not-accepted", "KD3": "closed"} {
 		number, err := domain.ParseContractNumber(contract)
 		require.NoError(t, err)
