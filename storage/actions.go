@@ -38,25 +38,30 @@ func (Action) TableName() string { return "actions" }
 // caller, key and request again return the order that is there, with its effect;
 // another request under that key is ErrKeyReused.
 func (l *Ledger) PlaceAction(ctx context.Context, o Action) (Action, error) {
-	// The ledger gives the ID; an order that is read again comes with its own, which
-	// PostgreSQL would not take.
-	o.ID = 0
-	placed := l.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&o) // one statement is a transaction
-	if placed.Error != nil {
-		return Action{}, fmt.Errorf("place order for %s: %w", o.Process, placed.Error)
-	}
-	if placed.RowsAffected == 1 {
-		return o, nil
-	}
-	var before Action
-	err := l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", o.Caller, o.IdempotencyKey).Take(&before).Error
+	placed, _, err := placeAction(l.db.WithContext(ctx), o) // one statement is a transaction
 	switch {
+	case errors.Is(err, ErrKeyReused):
+		return Action{}, err
 	case err != nil:
-		return Action{}, fmt.Errorf("order of this key: %w", err)
-	case before.RequestSHA256 != o.RequestSHA256:
-		return Action{}, ErrKeyReused
+		return Action{}, fmt.Errorf("place order for %s: %w", o.Process, err)
 	}
-	return before, nil
+	return placed, nil
+}
+
+// placeAction stores an action, or finds the one of its key: then fresh is false.
+func placeAction(tx *gorm.DB, a Action) (placed Action, fresh bool, err error) {
+	// The ledger gives the ID; an action that is read again comes with its own, which
+	// PostgreSQL would not take.
+	a.ID = 0
+	created := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&a)
+	if created.Error != nil || created.RowsAffected == 1 {
+		return a, true, created.Error
+	}
+	before, err := one[Action](tx.Where("caller = ? AND idempotency_key = ?", a.Caller, a.IdempotencyKey), "action of this key")
+	if err == nil && before.RequestSHA256 != a.RequestSHA256 {
+		err = ErrKeyReused
+	}
+	return before, false, err
 }
 
 // Actions lists what was ordered for a process, the oldest first, at most limit

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"tolem/domain"
 )
@@ -36,7 +35,7 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 			return err
 		}
 		fresh := false
-		if done, fresh, err = placeIn(tx, a); err != nil || !fresh {
+		if done, fresh, err = placeAction(tx, a); err != nil || !fresh {
 			return err
 		}
 		if done.Effect, err = carryOut(tx, now, done, contractDate); err != nil {
@@ -59,20 +58,6 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 		return Action{}, now, fmt.Errorf("%s %s: %w", a.Action, contract.WorkflowID(), err)
 	}
 	return done, now, nil
-}
-
-// placeIn stores an action, or finds the one of its key.
-func placeIn(tx *gorm.DB, a Action) (placed Action, fresh bool, err error) {
-	a.ID = 0
-	created := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&a)
-	if created.Error != nil || created.RowsAffected == 1 {
-		return a, true, created.Error
-	}
-	before, err := one[Action](tx.Where("caller = ? AND idempotency_key = ?", a.Caller, a.IdempotencyKey), "action of this key")
-	if err == nil && before.RequestSHA256 != a.RequestSHA256 {
-		err = ErrKeyReused
-	}
-	return before, false, err
 }
 
 // carryOut does what a person ordered.
