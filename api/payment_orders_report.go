@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,9 +23,6 @@ type statusReport struct {
 	Reference domain.Reference          `json:"reference"` // PTP…; "" is the contract's last payment order
 }
 
-// bicForm is ISO 9362.
-var bicForm = regexp.MustCompile(`^[A-Z0-9]{8}([A-Z0-9]{3})?$`)
-
 // decodeStatusReport reads one. Everything that is wrong is reported at once.
 func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at time.Time, wrong fieldErrors) {
 	wrong = decodeObject(body, map[string]reader{
@@ -43,7 +39,7 @@ func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at ti
 		"paid_amount":    func(raw json.RawMessage) *complaint { return money(raw, &r.Paid) },
 		"refuse_referer": func(raw json.RawMessage) *complaint { return reference(raw, &r.Refuse) },
 		"bik": func(raw json.RawMessage) *complaint {
-			return oneOf(raw, &r.BIC, "must be a BIC of 8 or 11 characters", bicForm.MatchString)
+			return oneOf(raw, &r.BIC, "must be a BIC of 8 or 11 characters", domain.IsBIC)
 		},
 		"reference": func(raw json.RawMessage) *complaint { return reference(raw, &r.Reference) },
 	})

@@ -100,6 +100,12 @@ func CheckedIINBIN(s string) bool {
 	return check == int(s[11]-'0')
 }
 
+// bicForm is ISO 9362: 8 characters, or 11 with the branch.
+var bicForm = regexp.MustCompile(`^[A-Z0-9]{8}([A-Z0-9]{3})?$`)
+
+// IsBIC says whether s has the form of a bank's BIC.
+func IsBIC(s string) bool { return bicForm.MatchString(s) }
+
 // ibanForm is that of a Kazakh IBAN: KZ, two check digits, three digits of the bank and
 // thirteen letters or digits.
 var ibanForm = regexp.MustCompile(`^KZ[0-9]{5}[0-9A-Z]{13}$`)

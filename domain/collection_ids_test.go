@@ -99,3 +99,11 @@ func TestIBANs(t *testing.T) {
 		}
 	}
 }
+
+func TestIsBIC(t *testing.T) {
+	for text, want := range map[string]bool{"HSBKKZKX": true, "HSBKKZKXALM": true, "": false, "hsbkkzkx": false, "HSBKKZK": false, "HSBKKZKXA": false, "HSBKKZKX\n": false} {
+		if IsBIC(text) != want {
+			t.Errorf("%q: %t", text, !want)
+		}
+	}
+}

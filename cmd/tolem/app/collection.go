@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"time"
 
@@ -43,9 +42,6 @@ const (
 // probeLimit bounds the look at Loxon's topic when a worker starts.
 const probeLimit = 5 * time.Second
 
-// bicForm is ISO 9362.
-var bicForm = regexp.MustCompile(`^[A-Z0-9]{8}([A-Z0-9]{3})?$`)
-
 // readCollection reads the card file's part of the environment. Without ABS_CLIENT_URL it is
 // the simulated core banking system, which is asked by numbers whose check digits need not be
 // right.
@@ -72,7 +68,7 @@ func readCollection(get func(name, otherwise string) string, note func(string, e
 	} else if c.BIC == "" {
 		c.BIC = simulatorsBIC
 	}
-	if !bicForm.MatchString(c.BIC) {
+	if !domain.IsBIC(c.BIC) {
 		note("BANK_BIC", errors.New("want the bank's BIC, of 8 or 11 characters"))
 	}
 	strict := "yes"
