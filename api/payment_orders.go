@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -200,27 +199,14 @@ func eventViewOf(e storage.PaymentOrderEvent) eventView {
 	return v
 }
 
-// paymentOrderEvents answers GET /v1/payment-orders/{contract}/events, in the order of their
-// arrival, of all payment orders that the contract ever had.
-func (s *Server) paymentOrderEvents(c echo.Context) error {
-	limit, after, err := pageAfter(parameters(c))
-	if err != nil {
-		return err
+// paymentOrderEvents lists what came and was told, in the order of arrival, of all payment
+// orders that the contract ever had.
+func (s *Server) paymentOrderEvents() rows[domain.ContractNumber, storage.PaymentOrderEvent, eventView] {
+	return rows[domain.ContractNumber, storage.PaymentOrderEvent, eventView]{
+		of: func(c echo.Context) (domain.ContractNumber, error) {
+			o, err := s.paymentOrderOfPath(c)
+			return o.Contract, err
+		},
+		read: s.ledger.PaymentOrderEvents, id: func(e storage.PaymentOrderEvent) int64 { return e.ID }, view: eventViewOf,
 	}
-	o, err := s.paymentOrderOfPath(c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
-	defer cancel()
-	found, err := s.ledger.PaymentOrderEvents(ctx, o.Contract, after, limit+1)
-	if err != nil {
-		return fromLedger(err)
-	}
-	next := ""
-	if len(found) > limit {
-		found = found[:limit]
-		next = strconv.FormatInt(found[limit-1].ID, 10)
-	}
-	return writePage(c, found, next, eventViewOf)
 }

@@ -276,6 +276,6 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 }
 
 // actions lists what people ordered for a process.
-func (s *Server) actions(of func(echo.Context) (string, error)) rows[storage.Action, actionView] {
-	return rows[storage.Action, actionView]{of: of, read: s.ledger.Actions, id: func(a storage.Action) int64 { return a.ID }, view: actionViewOf}
+func (s *Server) actions(of func(echo.Context) (string, error)) rows[string, storage.Action, actionView] {
+	return rows[string, storage.Action, actionView]{of: of, read: s.ledger.Actions, id: func(a storage.Action) int64 { return a.ID }, view: actionViewOf}
 }

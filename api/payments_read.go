@@ -238,27 +238,28 @@ func pageAfter(given url.Values) (limit int, after int64, err error) {
 	return limit, after, nil
 }
 
-// rows is how a list of a process's rows is read and shown.
-type rows[R, V any] struct {
-	of   func(echo.Context) (process string, err error) // that the caller may see
-	read func(ctx context.Context, process string, after int64, limit int) ([]R, error)
+// rows is how a list of the rows that belong to something, such as a process, is read and
+// shown.
+type rows[K, R, V any] struct {
+	of   func(echo.Context) (key K, err error) // that the caller may see
+	read func(ctx context.Context, of K, after int64, limit int) ([]R, error)
 	id   func(R) int64
 	view func(R) V
 }
 
-// list answers with a page of a process's rows, in the order of their ids.
-func (r rows[R, V]) list(c echo.Context) error {
+// list answers with a page of the rows, in the order of their ids.
+func (r rows[K, R, V]) list(c echo.Context) error {
 	limit, after, err := pageAfter(parameters(c))
 	if err != nil {
 		return err
 	}
-	process, err := r.of(c)
+	of, err := r.of(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
 	defer cancel()
-	found, err := r.read(ctx, process, after, limit+1)
+	found, err := r.read(ctx, of, after, limit+1)
 	if err != nil {
 		return fromLedger(err)
 	}
@@ -277,6 +278,6 @@ func (s *Server) paymentProcess(c echo.Context) (string, error) {
 }
 
 // attempts lists a process's calls.
-func (s *Server) attempts(of func(echo.Context) (string, error)) rows[storage.Attempt, attemptView] {
-	return rows[storage.Attempt, attemptView]{of: of, read: s.ledger.Attempts, id: func(a storage.Attempt) int64 { return a.ID }, view: attemptOf}
+func (s *Server) attempts(of func(echo.Context) (string, error)) rows[string, storage.Attempt, attemptView] {
+	return rows[string, storage.Attempt, attemptView]{of: of, read: s.ledger.Attempts, id: func(a storage.Attempt) int64 { return a.ID }, view: attemptOf}
 }

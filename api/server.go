@@ -251,7 +251,7 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/restapi/services/k2req_status_from_eko", []role{roleK2}, nil, s.takeStatus},
 		{http.MethodGet, "/v1/payment-orders", cardFile, paymentOrderParameters, s.listPaymentOrders},
 		{http.MethodGet, "/v1/payment-orders/:contract", cardFile, nil, s.getPaymentOrder},
-		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents},
+		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents().list},
 		{http.MethodPost, "/v1/payment-orders/:contract/events", []role{roleK2}, nil, s.reportStatus},
 		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.attempts(s.contractProcess).list},
 		{http.MethodGet, "/v1/payment-orders/:contract/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.contractProcess).list},
