@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
 	"tolem/domain"
@@ -95,23 +94,14 @@ func (s *ContractSweep) sweep(ctx context.Context, before time.Time, result *Swe
 	})
 }
 
-// eachContract reads pages until one is not full.
+// eachContract handles every contract that page finds from before an instant.
 func eachContract(ctx context.Context, result *SweepResult, before time.Time,
 	page func(context.Context, time.Time, domain.ContractNumber, int) ([]domain.ContractNumber, error), handle func(domain.ContractNumber),
 ) error {
-	after := domain.ContractNumber("")
-	for {
-		contracts, err := page(ctx, before, after, sweepPage)
-		if err != nil {
-			return err
-		}
-		for _, c := range contracts {
-			handle(c)
-			after = c
-		}
-		activity.RecordHeartbeat(ctx, *result)
-		if len(contracts) < sweepPage {
-			return nil
-		}
-	}
+	return eachPage(ctx, result, func(after domain.ContractNumber) ([]domain.ContractNumber, error) {
+		return page(ctx, before, after, sweepPage)
+	}, func(c domain.ContractNumber) domain.ContractNumber {
+		handle(c)
+		return c
+	})
 }

@@ -92,8 +92,8 @@ func (s *OrderSweep) callbacks(ctx context.Context, before time.Time, result *Sw
 
 // eachPage reads pages until one is not full, and handles every row; handle returns
 // the number that the row was found by.
-func eachPage[Row any](ctx context.Context, result *SweepResult, page func(after domain.StoreOrderID) ([]Row, error), handle func(Row) domain.StoreOrderID) error {
-	after := domain.StoreOrderID("")
+func eachPage[Key ~string, Row any](ctx context.Context, result *SweepResult, page func(after Key) ([]Row, error), handle func(Row) Key) error {
+	var after Key
 	for {
 		rows, err := page(after)
 		if err != nil {
