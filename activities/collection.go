@@ -79,11 +79,7 @@ func (c *Collection) standing(ctx context.Context, contract domain.ContractNumbe
 		now.UntoldSince = &s.UntoldSince.Time
 	}
 	if o.ContractDate == "" && !c.GuessDate && !now.Sent {
-		parts, err := c.Ledger.Dossier(ctx, o.ID)
-		if err != nil {
-			return CollectionStanding{}, err
-		}
-		for _, p := range parts {
+		for _, p := range s.Parts {
 			if dated(p.Part) && p.State == domain.PartMissing {
 				now.Missing, now.Blocked, now.Undated = now.Missing-1, now.Blocked+1, true
 			}
@@ -172,7 +168,7 @@ func (c *Collection) encode(e storage.PaymentOrderEvent, o storage.PaymentOrder)
 func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, told storage.Told, made storage.Call) (failure string, err error) {
 	seq := *told.Event.Seq
 	receipt, sendErr := c.Loxon.Send(ctx, loxon.Message{
-		Key: string(contract), Value: told.Event.Message, EventID: EventID(contract, seq), Seq: seq, ProcessID: contract.WorkflowID(),
+		Key: string(contract), Value: told.Event.Message, EventID: eventID(contract, seq), Seq: seq, ProcessID: contract.WorkflowID(),
 	})
 	t := storage.Telling{Contract: contract, Told: told, Call: made, Outcome: storage.Outcome{Kind: storage.Answered, Duration: time.Since(made.At), Message: string(told.Event.Status)}}
 	var failed *loxon.Failure
@@ -194,8 +190,8 @@ func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, t
 	return t.Outcome.Failure, c.Ledger.RecordTelling(within, t)
 }
 
-// EventID is the header event-id: the contract and the event's number of it.
-func EventID(contract domain.ContractNumber, seq int64) string {
+// eventID is the header event-id: the contract and the event's number of it.
+func eventID(contract domain.ContractNumber, seq int64) string {
 	return string(contract) + "/" + strconv.FormatInt(seq, 10)
 }
 

@@ -88,14 +88,6 @@ func (l *Ledger) PaymentOrderByReference(ctx context.Context, ref domain.Referen
 	return one[PaymentOrder](l.db.WithContext(ctx).Where("order_ref = ?", ref), "payment order of this reference")
 }
 
-// PaymentOrdersOf reads all payment orders that a contract ever had, the oldest first.
-func (l *Ledger) PaymentOrdersOf(ctx context.Context, contract domain.ContractNumber) (orders []PaymentOrder, err error) {
-	if err = l.db.WithContext(ctx).Where("contract = ?", contract).Order("id").Find(&orders).Error; err != nil {
-		return nil, fmt.Errorf("read payment orders of %s: %w", contract.WorkflowID(), err)
-	}
-	return orders, nil
-}
-
 // Dossier reads the parts that were asked for, in the order of domain.DossierParts.
 func (l *Ledger) Dossier(ctx context.Context, order int64) ([]DossierItem, error) {
 	return readDossier(l.db.WithContext(ctx), order)
@@ -144,13 +136,14 @@ func writePaymentOrder(tx *gorm.DB, id int64, columns map[string]any) (changed b
 	return written.RowsAffected == 1, written.Error
 }
 
-// ContractStanding is what a contract's process goes by: it names nobody.
+// ContractStanding is what a contract's process goes by.
 type ContractStanding struct {
-	Order       PaymentOrder // the last one
-	Missing     int          // parts of its dossier to be asked for
-	Refused     int          // parts that ABS refused
-	Untold      int64        // events with a seq that Loxon was not told
-	UntoldSince *Timestamp   // when the oldest of them came
+	Order       PaymentOrder  // the last one
+	Parts       []DossierItem // of its dossier, in the order of domain.DossierParts
+	Missing     int           // parts of its dossier to be asked for
+	Refused     int           // parts that ABS refused
+	Untold      int64         // events with a seq that Loxon was not told
+	UntoldSince *Timestamp    // when the oldest of them came
 }
 
 // Standing reads where a contract stands; ErrNotFound when it never had a payment order.
@@ -159,11 +152,10 @@ func (l *Ledger) Standing(ctx context.Context, contract domain.ContractNumber) (
 	if s.Order, err = latestOrder(db, contract); err != nil {
 		return s, err
 	}
-	parts, err := readDossier(db, s.Order.ID)
-	if err != nil {
+	if s.Parts, err = readDossier(db, s.Order.ID); err != nil {
 		return s, err
 	}
-	for _, p := range parts {
+	for _, p := range s.Parts {
 		switch p.State {
 		case domain.PartMissing:
 			s.Missing++
