@@ -25,3 +25,15 @@ func TestRun(t *testing.T) {
 	require.NoError(t, result.Print(&table))
 	require.Contains(t, table.String(), "payment / empty")
 }
+
+func TestRunLoans(t *testing.T) {
+	result, err := RunLoans(t.Context(), LoansOptions{Loans: 10, Callers: 2, Rounds: 1, Progress: io.Discard})
+	require.NoError(t, err)
+	require.Positive(t, result.AcceptedMillis)
+	require.Greater(t, result.ToldSeconds, result.AcceptedMillis/1000)
+	require.InDelta(t, result.ToldSeconds/result.EmptySeconds, result.ToldToEmpty, 1e-9)
+
+	var figures bytes.Buffer
+	require.NoError(t, result.Print(&figures))
+	require.Contains(t, figures.String(), "loan / empty workflow")
+}

@@ -21,7 +21,7 @@ import (
 	"tolem/storage/privatepostgres"
 )
 
-// queue of the two workflows that the payment is compared with.
+// queue of the workflows that ours are compared with.
 const queue = "bench"
 
 // Run starts a PostgreSQL of its own with durable settings, the embedded stack
@@ -29,31 +29,7 @@ const queue = "bench"
 // the HTTP API with ledger and simulated partner, (c) the same payment written
 // with four regular activities. It needs PostgreSQL's server binaries.
 func Run(ctx context.Context, o Options) (result Result, err error) {
-	postgres, err := privatepostgres.Start(ctx, privatepostgres.Options{Durable: true})
-	if err != nil {
-		return result, err
-	}
-	defer postgres.Stop()
-	ledgerURL, err := postgres.CreateDatabase(ctx, "ledger")
-	if err != nil {
-		return result, err
-	}
-	dir, err := datadir.Ephemeral()
-	if err != nil {
-		return result, err
-	}
-	defer func() { _ = dir.Close() }() // a temporary directory
-	env := map[string]string{"DATABASE_URL": ledgerURL, "API_ADDR": "127.0.0.1:0"}
-	stack, err := embedded.Start(ctx, embedded.Options{
-		Dir: dir, TemporalDB: postgres.URL(), TemporalAddr: "127.0.0.1:0", KafkaAddr: "127.0.0.1:0", SimulatorsAddr: "127.0.0.1:0",
-		Getenv: func(name string) string { return env[name] }, Progress: o.Progress,
-	})
-	if err != nil {
-		return result, err
-	}
-	defer stack.Stop()
-
-	b, err := prepare(ctx, stack)
+	b, err := prepare(ctx, o.Progress)
 	if err != nil {
 		return result, err
 	}
@@ -67,8 +43,11 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 	return o.result(emptyLoad, paymentLoad, textbookLoad), nil
 }
 
-// bench is what the three ways of working share.
+// bench is what all ways of working share.
 type bench struct {
+	postgres *privatepostgres.Server
+	dir      *datadir.Dir
+	stack    *embedded.Stack
 	temporal client.Client
 	worker   worker.Worker
 	ledger   *storage.Ledger
@@ -77,33 +56,88 @@ type bench struct {
 	token    string
 }
 
-func prepare(ctx context.Context, stack *embedded.Stack) (b *bench, err error) {
-	b = &bench{api: "http://" + stack.APIAddr, token: stack.Token}
-	b.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: time.Minute}
-	b.temporal, err = client.DialContext(ctx, client.Options{
-		HostPort: stack.Env["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(slog.Default()),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dial Temporal: %w", err)
+// prepare starts everything. After an error nothing runs.
+func prepare(ctx context.Context, progress io.Writer) (*bench, error) {
+	b := &bench{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: time.Minute}}
+	for _, part := range []func(context.Context) error{
+		func(ctx context.Context) error { return b.startStack(ctx, progress) }, b.startWorker,
+	} {
+		if err := part(ctx); err != nil {
+			b.stop()
+			return nil, err
+		}
 	}
-	if b.ledger, err = storage.Open(ctx, stack.Env["DATABASE_URL"]); err != nil {
-		return nil, err
-	}
-	centre, err := processing.New(processing.Options{URL: stack.Env["PROCESSING_URL"], Token: stack.Env["PROCESSING_TOKEN"]})
-	if err != nil {
-		return nil, err
-	}
-	b.worker = worker.New(b.temporal, queue, worker.Options{MaxConcurrentWorkflowTaskPollers: 16, MaxConcurrentActivityTaskPollers: 16})
-	b.worker.RegisterWorkflow(empty)
-	b.worker.RegisterWorkflow(textbook)
-	b.worker.RegisterActivity(&textbookSteps{ledger: b.ledger, centre: centre})
-	return b, b.worker.Start()
+	return b, nil
 }
 
+func (b *bench) startStack(ctx context.Context, progress io.Writer) (err error) {
+	if b.postgres, err = privatepostgres.Start(ctx, privatepostgres.Options{Durable: true}); err != nil {
+		return err
+	}
+	ledgerURL, err := b.postgres.CreateDatabase(ctx, "ledger")
+	if err != nil {
+		return err
+	}
+	if b.dir, err = datadir.Ephemeral(); err != nil {
+		return err
+	}
+	env := map[string]string{"DATABASE_URL": ledgerURL, "API_ADDR": "127.0.0.1:0"}
+	b.stack, err = embedded.Start(ctx, embedded.Options{
+		Dir: b.dir, TemporalDB: b.postgres.URL(), TemporalAddr: "127.0.0.1:0", KafkaAddr: "127.0.0.1:0", SimulatorsAddr: "127.0.0.1:0",
+		Getenv: func(name string) string { return env[name] }, Progress: progress,
+	})
+	if err == nil {
+		b.api, b.token = "http://"+b.stack.APIAddr, b.stack.Token
+	}
+	return err
+}
+
+// startWorker starts the worker of what ours is compared with.
+func (b *bench) startWorker(ctx context.Context) (err error) {
+	b.temporal, err = client.DialContext(ctx, client.Options{
+		HostPort: b.stack.Env["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(slog.Default()),
+	})
+	if err != nil {
+		return fmt.Errorf("dial Temporal: %w", err)
+	}
+	if b.ledger, err = storage.Open(ctx, b.stack.Env["DATABASE_URL"]); err != nil {
+		return err
+	}
+	centre, err := processing.New(processing.Options{URL: b.stack.Env["PROCESSING_URL"], Token: b.stack.Env["PROCESSING_TOKEN"]})
+	if err != nil {
+		return err
+	}
+	w := worker.New(b.temporal, queue, worker.Options{MaxConcurrentWorkflowTaskPollers: 16, MaxConcurrentActivityTaskPollers: 16})
+	w.RegisterWorkflow(empty)
+	w.RegisterWorkflow(textbook)
+	w.RegisterActivity(&textbookSteps{ledger: b.ledger, centre: centre})
+	if err := w.Start(); err != nil {
+		return err
+	}
+	b.worker = w
+	return nil
+}
+
+// stop ends what runs, in the order in which it was needed.
 func (b *bench) stop() {
-	b.worker.Stop()
-	b.temporal.Close()
-	_ = b.ledger.Close() // nothing is written any more
+	if b.worker != nil {
+		b.worker.Stop()
+	}
+	if b.temporal != nil {
+		b.temporal.Close()
+	}
+	if b.ledger != nil {
+		_ = b.ledger.Close() // nothing is written any more
+	}
+	if b.stack != nil {
+		b.stack.Stop()
+	}
+	if b.dir != nil {
+		_ = b.dir.Close() // a temporary directory
+	}
+	if b.postgres != nil {
+		b.postgres.Stop()
+	}
 }
 
 func (b *bench) options(id string) client.StartWorkflowOptions {
