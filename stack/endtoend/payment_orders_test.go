@@ -33,9 +33,15 @@ type toldEvent struct {
 	contract, id, seq, value string
 }
 
+// The debtor of every loan, invented.
+const (
+	debtorIBAN = "KZ86125KZT5004100100"
+	debtorIIN  = "900202300126"
+)
+
 func loanJSON(contract string, debt int) string {
-	return fmt.Sprintf(`{"iban":"KZ000000000000000000","cur":"KZT","debt":%d,"fullname":"Тестов Тест","contract_number":"KD-own",`+
-		`"dbz_contract_number":%q,"iinbin":"000000000000","overdue_days":90,"system":"way4"}`, debt, contract)
+	return fmt.Sprintf(`{"iban":%q,"cur":"KZT","debt":%d,"fullname":"Тестов Тест","contract_number":"KD-own",`+
+		`"dbz_contract_number":%q,"iinbin":%q,"overdue_days":90,"system":"way4"}`, debtorIBAN, debt, contract, debtorIIN)
 }
 
 func (c *caller) sendsLoans(loans ...string) (code int, text string) {
@@ -84,7 +90,7 @@ func (c *caller) actsOnContract(contract, action, key string) int {
 // told reads everything that is on Loxon's topic, with a client that is not ours.
 func (i *infra) told(atLeast int) (events []toldEvent) {
 	i.t.Helper()
-	reader, err := kgo.NewClient(kgo.SeedBrokers(i.env["KAFKA_BROKERS"]), kgo.ConsumeTopics("loxon"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	reader, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(i.env["KAFKA_BROKERS"], ",")...), kgo.ConsumeTopics("loxon"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(i.t, err)
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -157,7 +163,7 @@ func TestPaymentOrders(t *testing.T) {
 	}
 	require.Equal(t, http.StatusCreated, user.reports("KD1", "early", `{"status":"request confirmed"}`))
 	dies.kill()
-	i.worker()
+	worker := i.worker()
 	first := user.findsContract("KD1", "confirmed")
 	require.Len(t, first.Dossier, 4)
 	require.Len(t, first.Dossier[3].Sha256, 64)
@@ -209,6 +215,7 @@ func TestPaymentOrders(t *testing.T) {
 		i.keep(i.closedHistory(number.WorkflowID(), ""), "paymentorder-"+name)
 	}
 	i.keepIntake()
+	i.tellsNothing(dies, worker, i.api)
 }
 
 // keepIntake keeps the history of the intake of a batch of loans.

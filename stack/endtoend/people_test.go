@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"tolem/simulators/abs"
 	centre "tolem/simulators/processing"
 )
 
@@ -45,8 +47,12 @@ func private() []string {
 	return append([]string{
 		"77700177", contractsAccount, receiptAccount, "Тестов", reason, evidence, "simulator", "490187.125",
 		"+77010", "Айгуль", "Примерова", "900101400011", "Телефон", // of instalment orders
-	}, contractIDs...)
+		debtorIBAN, debtorIIN, "Предоставление кредита", // of payment orders, and what ABS says of them
+	}, append(debtorNames(), contractIDs...)...)
 }
+
+// debtorNames are the parts of the name that the simulated ABS has for the debtor.
+func debtorNames() []string { return strings.Fields(abs.InventClient(debtorIIN).FullName) }
 
 // to is the plain payment for an account of its own, so that the partner can be
 // told what to answer to it alone: a number of two digits.
