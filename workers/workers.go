@@ -57,6 +57,10 @@ const (
 	absPollers, absAtOnce = 8, 32
 	// events are told by one shared writer, which batches what comes together.
 	loxonPollers, loxonAtOnce = 8, 200
+	// attempts to tell a second, over all workers together: thousands of contracts that
+	// find the broker away must not take Temporal from the payments. One tells up to 20
+	// events.
+	tellsPerSecond = 50
 	// local activities at once, first attempts mostly: bounds the calls of one
 	// worker to the partner.
 	localActivities = 200
@@ -89,13 +93,14 @@ func New(o Options) *Workers {
 		main.RegisterActivity(a)
 	}
 
-	later := o.calls(workflows.ProcessingQueue, pollers, laterAttemptsPerSecond)
+	later := o.calls(workflows.ProcessingQueue, worker.Options{MaxConcurrentActivityTaskPollers: pollers, TaskQueueActivitiesPerSecond: laterAttemptsPerSecond})
 	later.RegisterActivity(o.Processing)
-	bank := o.calls(workflows.CFRONTQueue, bankPollers, bankCallsPerSecond)
+	bank := o.calls(workflows.CFRONTQueue, worker.Options{MaxConcurrentActivityTaskPollers: bankPollers, TaskQueueActivitiesPerSecond: bankCallsPerSecond})
 	bank.RegisterActivity(o.CFRONT)
-	asking := o.bounded(workflows.ABSQueue, absPollers, absAtOnce)
+	asking := o.calls(workflows.ABSQueue, worker.Options{MaxConcurrentActivityTaskPollers: absPollers, MaxConcurrentActivityExecutionSize: absAtOnce})
 	asking.RegisterActivity(o.Collection)
-	telling := o.bounded(workflows.LoxonQueue, loxonPollers, loxonAtOnce)
+	telling := o.calls(workflows.LoxonQueue, worker.Options{MaxConcurrentActivityTaskPollers: loxonPollers,
+		MaxConcurrentActivityExecutionSize: loxonAtOnce, TaskQueueActivitiesPerSecond: tellsPerSecond})
 	telling.RegisterActivity(o.Collection)
 	return &Workers{queues: []queue{
 		{workflows.MainQueue, main}, {workflows.ProcessingQueue, later}, {workflows.CFRONTQueue, bank},
@@ -103,25 +108,12 @@ func New(o Options) *Workers {
 	}}
 }
 
-// bounded is a worker for calls to a partner of which only so many run at once in this
-// process.
-func (o Options) bounded(queue string, pollers, atOnce int) worker.Worker {
-	return worker.New(o.Temporal, queue, worker.Options{
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityTaskPollers:   pollers,
-		MaxConcurrentActivityExecutionSize: atOnce,
-		WorkerStopTimeout:                  o.PartnerTimeout + stopMargin,
-	})
-}
-
-// calls is a worker for calls to a partner, whose rate limit holds across workers.
-func (o Options) calls(queue string, pollers int, perSecond float64) worker.Worker {
-	return worker.New(o.Temporal, queue, worker.Options{
-		DisableWorkflowWorker:            true,
-		MaxConcurrentActivityTaskPollers: pollers,
-		TaskQueueActivitiesPerSecond:     perSecond,
-		WorkerStopTimeout:                o.PartnerTimeout + stopMargin,
-	})
+// calls is a worker for calls to a partner, within limits: how many at once in this process,
+// how many a second over all.
+func (o Options) calls(queue string, limits worker.Options) worker.Worker {
+	limits.DisableWorkflowWorker = true
+	limits.WorkerStopTimeout = o.PartnerTimeout + stopMargin
+	return worker.New(o.Temporal, queue, limits)
 }
 
 // Start polls until Stop. It fails when Temporal does not answer or the

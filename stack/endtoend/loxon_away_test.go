@@ -101,7 +101,9 @@ func TestLoxonIsAway(t *testing.T) {
 	require.NoError(t, err)
 	broker.Stop()
 	retryMax := time.Duration(max(1, *loxonContracts/attemptsPerSecond)) * time.Second
-	i := startInfraWith(t, map[string]string{"KAFKA_BROKERS": options.Addr, "LOXON_TOPIC": "loxon", "COLLECTION_RETRY_MAX": retryMax.String()})
+	i := startInfraWith(t, map[string]string{
+		"KAFKA_BROKERS": options.Addr, "LOXON_TOPIC": "loxon", "RETRY_INITIAL": (retryMax / 8).String(), "COLLECTION_RETRY_MAX": retryMax.String(),
+	})
 	user := i.caller()
 	worker := i.worker()
 	contracts := contractNames(*loxonContracts)
