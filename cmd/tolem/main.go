@@ -39,6 +39,7 @@ func command() *cobra.Command {
 		run("serve", "API and worker in one process, over one Temporal client; migrates the ledger first.",
 			app.Parts{API: true, Worker: true, Migrate: true}),
 		migrate(),
+		verify(),
 	)
 	return root
 }

@@ -1,0 +1,180 @@
+package verification
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// centreBooks are the processing centre's payments by our id.
+type centreBooks struct {
+	payments map[int64]*booked
+}
+
+// booked is one line of the processing centre's books.
+type booked struct {
+	ID      int64  `json:"agentTransactionId"`
+	Number  int64  `json:"transactionId"`
+	State   string `json:"state"`
+	Effects int    `json:"effects"`
+
+	ours bool
+}
+
+// bankBooks are the bank of trade instalments' orders by our id.
+type bankBooks struct {
+	orders map[string]*bankOrder
+}
+
+// bankOrder is one line of the bank's books.
+type bankOrder struct {
+	ID     string `json:"storeOrderId"`
+	Number string `json:"orderId"`
+	State  struct {
+		Main string `json:"state"`
+		Sub  string `json:"order_sub_state"`
+	} `json:"state"`
+	Creates  int `json:"creates"`
+	Confirms int `json:"confirms"`
+	Rejects  int `json:"rejects"`
+	Returns  []struct {
+		ID string `json:"storeReturnId"`
+	} `json:"returns"`
+
+	ours bool
+}
+
+// bookLimit bounds an answer of a partner that shows its books, in bytes.
+const bookLimit = 1 << 30
+
+func (v *verifier) readBooks(ctx context.Context) error {
+	if v.Books == "" {
+		v.report.Skipped = append(v.report.Skipped, "the partners' books")
+		return nil
+	}
+	reader := &http.Client{Timeout: time.Minute}
+	base := strings.TrimSuffix(v.Books, "/")
+	var centre struct {
+		Payments []*booked `json:"payments"`
+	}
+	if err := readJSON(ctx, reader, base+"/processing/control/payments", &centre); err != nil {
+		return err
+	}
+	var bank struct {
+		Orders []*bankOrder `json:"orders"`
+	}
+	if err := readJSON(ctx, reader, base+"/cfront/control/orders", &bank); err != nil {
+		return err
+	}
+	v.centre, v.bank = &centreBooks{map[int64]*booked{}}, &bankBooks{map[string]*bankOrder{}}
+	for _, p := range centre.Payments {
+		v.centre.payments[p.ID] = p
+	}
+	for _, o := range bank.Orders {
+		v.bank.orders[o.ID] = o
+	}
+	return nil
+}
+
+func readJSON(ctx context.Context, reader *http.Client, url string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := reader.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // read as far as it is needed
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, bookLimit)).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	return nil
+}
+
+// centreAgrees checks a payment against the processing centre's books.
+func (v *verifier) centreAgrees(p storage.Payment) {
+	if v.centre == nil {
+		return
+	}
+	id, b := p.ID.WorkflowID(), v.centre.payments[int64(p.ID)]
+	if b == nil {
+		b = &booked{State: "unknown"}
+	}
+	b.ours = true
+	v.report.check(OneEffect, id, b.Effects <= 1, "its money moved %d times", b.Effects)
+	switch p.State {
+	case domain.StateSucceeded, domain.StateResolvedSucceeded:
+		v.report.check(Partner, id, b.Effects == 1 && (p.TransactionID == nil || *p.TransactionID == b.Number), "%s, and at the centre %s", p.State, b.State)
+	case domain.StateRefused, domain.StateResolvedRefused, domain.StateCancelled, domain.StateExpired:
+		v.report.check(Partner, id, b.Effects == 0 && b.State != "registered", "%s, and at the centre %s", p.State, b.State)
+	}
+	if p.PaySentAt == nil {
+		v.report.check(Partner, id, b.Effects == 0, "no pay was ever meant, and its money moved")
+	}
+}
+
+// bankAgrees checks an order against the bank's books.
+func (v *verifier) bankAgrees(o storage.InstalmentOrder) {
+	if v.bank == nil {
+		return
+	}
+	id, b := o.ID.WorkflowID(), v.bank.orders[string(o.ID)]
+	if b == nil {
+		v.report.check(Partner, id, o.BankOrderID == "" && o.State != domain.OrderPaidOut, "%s, and the bank does not know it", o.State)
+		return
+	}
+	b.ours = true
+	v.report.check(OneEffect, id, b.Creates == 1 && b.Confirms+b.Rejects <= 1, "created %d times, confirmed %d, rejected %d", b.Creates, b.Confirms, b.Rejects)
+	switch o.State {
+	case domain.OrderPaidOut:
+		v.report.check(Partner, id, b.State.Main == "SUCCESS" && o.BankOrderID == b.Number, "paid out, and at the bank %s %s", b.State.Main, b.State.Sub)
+	case domain.OrderFailed:
+		v.report.check(Partner, id, b.State.Main == "FAIL" || b.State.Sub == "RETURNED", "failed, and at the bank %s %s", b.State.Main, b.State.Sub)
+	}
+}
+
+// bankTookBack checks a return against the bank's books.
+func (v *verifier) bankTookBack(r storage.OrderReturn) {
+	if v.bank == nil {
+		return
+	}
+	times := 0
+	if b := v.bank.orders[string(r.OrderID)]; b != nil {
+		for _, booked := range b.Returns {
+			if booked.ID == string(r.ID) {
+				times++
+			}
+		}
+	}
+	id := r.OrderID.ReturnWorkflowID(r.ID)
+	v.report.check(OneEffect, id, times <= 1, "taken back %d times", times)
+	if r.State.Terminal() {
+		v.report.check(Partner, id, (times == 1) == (r.State == domain.ReturnReturned), "%s, and the bank took it back %d times", r.State, times)
+	}
+}
+
+// strangers finds effects at the partners that no process of ours has ordered.
+func (v *verifier) strangers(context.Context) error {
+	if v.centre == nil {
+		return nil
+	}
+	for id, b := range v.centre.payments {
+		v.report.check(Partner, "payment/"+strconv.FormatInt(id, 10), b.ours || b.Effects == 0, "money moved, and the ledger does not know it")
+	}
+	for id, b := range v.bank.orders {
+		v.report.check(Partner, domain.StoreOrderID(id).WorkflowID(), b.ours, "the bank has an order that the ledger does not know")
+	}
+	return nil
+}

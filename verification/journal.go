@@ -1,0 +1,61 @@
+package verification
+
+import (
+	"time"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+// clockSlack is what the wait before an attempt may be shorter by than the ledger's two
+// clocks say: those of two workers.
+const clockSlack = time.Second
+
+// journal checks a process's calls. money are the names of those that may have an effect.
+// counted is how many the process's row says were made.
+func (v *verifier) journal(id string, counted int, terminal bool, calls []storage.Attempt, money ...string) {
+	v.report.Calls += len(calls)
+	numbered := map[int]bool{}
+	for _, c := range calls {
+		numbered[c.Attempt] = true
+	}
+	missing := 0
+	for n := 1; n <= counted; n++ {
+		if !numbered[n] {
+			missing++
+		}
+	}
+	v.report.check(Journalled, id, missing == 0, "%d of %d attempts are not in the journal", missing, counted)
+	for _, name := range money {
+		var made []storage.Attempt
+		for _, c := range calls {
+			if c.Call == name {
+				made = append(made, c)
+			}
+		}
+		if len(made) > 0 {
+			v.request(id, terminal, made)
+		}
+	}
+}
+
+// request checks the attempts of one request that may have an effect.
+func (v *verifier) request(id string, terminal bool, made []storage.Attempt) {
+	name, digests := made[0].Call, map[string]bool{}
+	waited, before := time.Duration(0), made[0]
+	for i, c := range made {
+		digests[c.BodySHA256] = true
+		last := i == len(made)-1
+		// who died in it is followed by somebody who asked again
+		v.report.check(Journalled, id, c.Reported || !last || !terminal, "the last %s has no outcome, and the process has ended", name)
+		if c.Cause == domain.CauseScheduled && c.Waited > 0 {
+			v.report.check(WaitsGrow, id, c.Waited > waited, "%s %d waited %s after %s", name, c.Attempt, c.Waited, waited)
+			waited = c.Waited
+			if ended := before.At.Add(before.Duration); i > 0 {
+				v.report.check(WaitsGrow, id, c.At.Sub(ended)+clockSlack >= c.Waited, "%s %d came %s after the one before, and says it waited %s", name, c.Attempt, c.At.Sub(ended), c.Waited)
+			}
+		}
+		before = c
+	}
+	v.report.check(SameBytes, id, len(digests) == 1, "%d attempts of %s have %d different bodies", len(made), name, len(digests))
+}

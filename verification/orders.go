@@ -1,0 +1,35 @@
+package verification
+
+import (
+	"context"
+
+	"tolem/domain"
+	"tolem/storage"
+)
+
+func (v *verifier) orders(ctx context.Context) error {
+	return v.Ledger.EachInstalmentOrder(ctx, func(o storage.InstalmentOrder, calls []storage.Attempt) error {
+		id, terminal := o.ID.WorkflowID(), o.State.Terminal()
+		v.journal(id, o.Attempts, terminal, calls, "create", string(domain.DecisionConfirm), string(domain.DecisionReject))
+		made := map[string]int{}
+		for _, c := range calls {
+			made[c.Call]++
+		}
+		v.report.check(StateFollows, id, (o.CreateSentAt != nil) == (made["create"] > 0), "%d creates were begun, and the order's row says otherwise", made["create"])
+		v.report.check(StateFollows, id, made["confirm"] == 0 || made["reject"] == 0, "it was both confirmed and rejected")
+		if o.State == domain.OrderPaidOut {
+			v.report.check(StateFollows, id, made["reject"] == 0 && o.BankOrderID != "", "paid out, and rejected or unknown to the bank")
+		}
+		v.bankAgrees(o)
+		return v.process(ctx, "order", id, string(o.State), terminal, o.UpdatedAt.Time)
+	})
+}
+
+func (v *verifier) returns(ctx context.Context) error {
+	return v.Ledger.EachReturn(ctx, func(r storage.OrderReturn, calls []storage.Attempt) error {
+		id, terminal := r.OrderID.ReturnWorkflowID(r.ID), r.State.Terminal()
+		v.journal(id, r.Attempts, terminal, calls, "return")
+		v.bankTookBack(r)
+		return v.process(ctx, "return", id, string(r.State), terminal, r.UpdatedAt.Time)
+	})
+}

@@ -1,0 +1,74 @@
+package verification
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"tolem/partners/loxon"
+	"tolem/storage"
+)
+
+// Options say where to look.
+type Options struct {
+	Ledger *storage.Ledger
+	// Temporal is nil when it is not to be asked.
+	Temporal client.Client
+	// Loxon is the topic; without brokers it is not read.
+	Loxon loxon.Options
+	// Books is the address of partners that show their books, as `go run ./simulators`
+	// and `go run ./stack` do; "" asks none.
+	Books string
+	// AllEnded makes a finding of every process that has not ended.
+	AllEnded bool
+	// Grace is how long an open row may be without a running workflow, which the sweep
+	// starts within a minute or two.
+	Grace time.Duration
+	// Progress is told of what is looked at next; nil tells nobody.
+	Progress func(string)
+}
+
+// verifier is one verification under way.
+type verifier struct {
+	Options
+	report *Report
+	runs   *runs
+	centre *centreBooks
+	bank   *bankBooks
+	topic  *topic
+	began  time.Time
+}
+
+// Verify looks at everything once. An error says that it could not look to the end; what it
+// found is in the report, whose zero findings then mean nothing.
+func Verify(ctx context.Context, o Options) (*Report, error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	v := &verifier{Options: o, report: newReport(), began: time.Now()}
+	for _, part := range []struct {
+		what string
+		look func(context.Context) error
+	}{
+		{"the running workflows", v.readRuns}, {"the partners' books", v.readBooks}, {"Loxon's topic", v.readTopic},
+		{"payments", v.payments}, {"instalment orders", v.orders}, {"returns of goods", v.returns}, {"payment orders", v.contracts},
+		{"failed workflows", v.failedRuns}, {"effects that nobody ordered", v.strangers},
+	} {
+		o.Progress(part.what)
+		if err := part.look(ctx); err != nil {
+			return v.report, fmt.Errorf("verify %s: %w", part.what, err)
+		}
+	}
+	return v.report, nil
+}
+
+// process checks what is the same of every kind of process.
+func (v *verifier) process(ctx context.Context, kind, id, state string, terminal bool, changed time.Time) error {
+	v.report.seen(kind, state, terminal)
+	if v.AllEnded {
+		v.report.check(Ended, id, terminal, "is %s", state)
+	}
+	return v.oneRun(ctx, id, terminal, changed)
+}
