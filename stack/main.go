@@ -58,7 +58,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.UIAddr, "ui-addr", "127.0.0.1:8233", "address of Temporal's web UI; empty for none")
 	set.StringVar(&f.KafkaAddr, "kafka-addr", "127.0.0.1:9092", "address of the embedded Kafka broker")
 	set.StringVar(&f.SimulatorsAddr, "simulators-addr", "127.0.0.1:8091", "address of the simulated partners")
-	root.AddCommand(benchCommand())
+	root.AddCommand(benchCommand(), stormCommand(), partCommand())
 	return root
 }
 

@@ -112,12 +112,8 @@ func (s *Stack) startTemporal(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, key := range workflows.SearchAttributes() {
-		attributes[key.GetName()] = key.GetValueType()
-	}
 	s.temporal, err = temporalserver.Start(ctx, temporalserver.Options{
-		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr, SearchAttributes: attributes,
+		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr, SearchAttributes: SearchAttributes(),
 	})
 	if err != nil {
 		return fmt.Errorf("temporal: %w", err)
@@ -125,6 +121,15 @@ func (s *Stack) startTemporal(ctx context.Context) (err error) {
 	s.UIAddr = s.temporal.UIAddr()
 	s.Env["TEMPORAL_ADDRESS"] = s.temporal.FrontendAddr()
 	return nil
+}
+
+// SearchAttributes are those of Tolem's workflows, as the embedded Temporal server takes them.
+func SearchAttributes() map[string]enumspb.IndexedValueType {
+	attributes := map[string]enumspb.IndexedValueType{}
+	for _, key := range workflows.SearchAttributes() {
+		attributes[key.GetName()] = key.GetValueType()
+	}
+	return attributes
 }
 
 // loxonTopic is the one topic that is written to.

@@ -146,6 +146,30 @@ func (s *Server) Stop() {
 	})
 }
 
+// Interrupt takes the server away for some time: it ends every connection, waits, and is
+// there again at the same address, with what was committed. abruptly leaves no time to write
+// anything, as a crash does. ctx ending shortens the wait; the server is started all the
+// same. Nobody else may call Interrupt or Stop meanwhile.
+func (s *Server) Interrupt(ctx context.Context, away time.Duration, abruptly bool) error {
+	if abruptly {
+		_ = s.server.cmd.Process.Signal(immediateShutdown) // it may be gone; shutDown sees to it
+	}
+	s.shutDown()
+	select {
+	case <-time.After(away):
+	case <-ctx.Done():
+	}
+	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
+	defer cancel()
+	for {
+		err := s.launchOn(starting, s.port)
+		if err == nil || !errors.Is(err, errNotFree) || starting.Err() != nil {
+			return err
+		}
+		<-time.After(retryInterval)
+	}
+}
+
 func (s *Server) shutDown() {
 	if s.server == nil {
 		return
@@ -265,6 +289,11 @@ func (s *Server) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.launchOn(ctx, port)
+}
+
+// launchOn does so on a port.
+func (s *Server) launchOn(ctx context.Context, port int) (err error) {
 	s.port = port
 	s.output.forget()
 	// The server must outlive ctx, which bounds the start only.

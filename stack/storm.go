@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tolem/stack/storm"
+)
+
+// stormCommand is `go run ./stack storm`.
+func stormCommand() *cobra.Command {
+	o, asJSON := storm.Options{}, false
+	command := &cobra.Command{
+		Use: "storm", Short: "Run thousands of processes under kills and faults on real processes, and verify that every promise was kept.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Progress = cmd.ErrOrStderr()
+			stack, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			dir, err := os.MkdirTemp("", "tolem-storm-*")
+			if err != nil {
+				return err
+			}
+			defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
+			fmt.Fprintln(o.Progress, "building tolem and the simulators …")
+			if o.Programs, err = storm.Build(cmd.Context(), dir); err != nil {
+				return err
+			}
+			o.Programs.Stack, o.Dir = stack, dir
+			result, err := storm.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				err = encoder.Encode(result)
+			} else {
+				err = result.Print(cmd.OutOrStdout())
+			}
+			if err == nil && !result.Report.OK() {
+				err = errors.New("not every promise was kept")
+			}
+			return err
+		},
+	}
+	set := command.Flags()
+	set.Uint64Var(&o.Seed, "seed", 1, "what is done to whom in which order; the same seed does the same again")
+	set.IntVar(&o.Processes, "processes", 2000, "payments, instalment orders and payment orders, mixed")
+	set.IntVar(&o.Kills, "kills", 100, "kill -9 of workers and APIs")
+	set.IntVar(&o.TemporalKills, "temporal-kills", 5, "kill -9 of the Temporal server")
+	set.IntVar(&o.PostgresStops, "postgres-stops", 5, "how often PostgreSQL is away for 5 to 30 s")
+	set.DurationVar(&o.KafkaAway, "kafka-away", 2*time.Minute, "how long the broker is away")
+	set.DurationVar(&o.Patience, "patience", 30*time.Minute, "how long everything may take to end after the last fault")
+	set.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return command
+}
