@@ -147,7 +147,7 @@ type Programs struct{ Tolem, Simulators, Stack string }
 func Build(ctx context.Context, dir string) (Programs, error) {
 	p := Programs{Tolem: filepath.Join(dir, "tolem"), Simulators: filepath.Join(dir, "simulators")}
 	for _, build := range [][]string{{p.Tolem, "tolem/cmd/tolem"}, {p.Simulators, "tolem/simulators"}} {
-		out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", build[0], build[1]).CombinedOutput() //nolint:gosec // our own packages
+		out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", build[0], build[1]).CombinedOutput()
 		if err != nil {
 			return Programs{}, fmt.Errorf("go build %s (run it in the repository): %w\n%s", build[1], err, out)
 		}
