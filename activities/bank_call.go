@@ -74,7 +74,7 @@ func (c *CFRONT) report(ctx context.Context, made storage.Call, o storage.Outcom
 		level = slog.LevelError
 	}
 	slog.Log(ctx, level, "bank call", "process", made.Process, "call", made.Name, "attempt", made.Attempt, "cause", made.Cause,
-		"outcome", o.Kind, "failure", o.Failure, "http_status", o.HTTPStatus, "trace_id", o.TraceID, "operator_reason", reason, "duration", o.Duration)
+		"outcome", o.Kind, "failure", o.Failure, "http_status", o.HTTPStatus, "bank_trace_id", o.TraceID, "operator_reason", reason, "duration", o.Duration)
 }
 
 // answered is the outcome of a call. words is the state that the bank told.

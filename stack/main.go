@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tolem/cmd/tolem/app"
+	"tolem/cmd/tolem/logging"
 	"tolem/simulators/partners"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
@@ -63,11 +64,15 @@ func command() *cobra.Command {
 }
 
 func run(ctx context.Context, f flags, out io.Writer) error {
-	level := slog.LevelWarn
+	settings := logging.Settings{Format: logging.Text, Level: "warn"}
 	if f.verbose {
-		level = slog.LevelInfo
+		settings.Level = "info"
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	log, err := logging.New(os.Stderr, logging.Read(os.Getenv, settings))
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log)
 	dir, err := openDir(f)
 	if err != nil {
 		return err

@@ -153,7 +153,7 @@ func (r *goodsReturn) show(ctx workflow.Context, next string) {
 	err := workflow.UpsertTypedSearchAttributes(ctx, TolemState.ValueSet(string(r.now.State)),
 		Attempts.ValueSet(int64(r.now.Attempts)), NeedsOperator.ValueSet(r.now.Reason != ""))
 	if err != nil {
-		workflow.GetLogger(ctx).Error("search attributes not written", "process", r.input.OrderID.ReturnWorkflowID(r.input.ReturnID), "error", err)
+		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
 	}
 	details := string(r.now.State)
 	if r.now.Failure != "" {

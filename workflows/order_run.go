@@ -156,7 +156,7 @@ func (o *order) regular(ctx workflow.Context, activity orderCall, summary string
 // ledger says.
 func (o *order) report(ctx workflow.Context, got activities.OrderCallResult, err error) {
 	if err != nil {
-		workflow.GetLogger(ctx).Warn("call reported no outcome", "process", o.input.OrderID.WorkflowID(), "error", err)
+		workflow.GetLogger(ctx).Warn("call reported no outcome", "error", err)
 		o.read(ctx)
 		o.last = notReported
 		return

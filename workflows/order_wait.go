@@ -221,7 +221,7 @@ func (o *order) show(ctx workflow.Context) {
 		next = " · next look at " + o.nextAt.UTC().Format(time.DateTime) + " UTC"
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Error("search attributes not written", "process", o.input.OrderID.WorkflowID(), "error", err)
+		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
 	}
 	details := fmt.Sprintf("%s · %s%s", o.now.State, o.lastAnswer(), next)
 	if o.now.Decision != "" {

@@ -173,7 +173,7 @@ func (c *contract) call(ctx workflow.Context, queue string,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 	}, activity, in)
 	if err != nil { // the ledger was down, or a worker died: nothing is known but what the ledger says
-		workflow.GetLogger(ctx).Warn("call reported no outcome", "process", c.in.Contract.WorkflowID(), "error", err)
+		workflow.GetLogger(ctx).Warn("call reported no outcome", "error", err)
 		c.read(ctx)
 		return true
 	}
@@ -242,7 +242,7 @@ func (c *contract) show(ctx workflow.Context, next time.Time) {
 		details += " · next attempt at " + next.UTC().Format(time.DateTime) + " UTC"
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Error("search attributes not written", "process", c.in.Contract.WorkflowID(), "error", err)
+		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
 	}
 	if c.now.Failure != "" {
 		details += " · last failure: " + c.now.Failure

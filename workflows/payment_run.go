@@ -164,7 +164,7 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: local, summary: summary}
 	got, err := attempt(ctx, policy, s.attempt, in)
 	if err != nil {
-		workflow.GetLogger(ctx).Warn("attempt reported no outcome", "process", p.in.PaymentID.WorkflowID(), "call", s.name, "error", err)
+		workflow.GetLogger(ctx).Warn("attempt reported no outcome", "call", s.name, "error", err)
 		got = activities.AttemptResult{Verdict: domain.Verdict{Means: domain.Repeat}, Failure: notReported}
 	}
 	p.learn(got)

@@ -43,7 +43,7 @@ func (p *payment) show(ctx workflow.Context) {
 		updates = append(updates, NextAttemptAt.ValueUnset())
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Error("search attributes not written", "process", p.in.PaymentID.WorkflowID(), "error", err)
+		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
 	}
 	details := fmt.Sprintf("%s after %d attempts · %s%s", p.state, p.attempts, p.lastAnswer(), next)
 	switch {

@@ -15,12 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"tolem/cmd/tolem/app"
+	"tolem/cmd/tolem/logging"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "tolem:", err)
 		stop()
@@ -32,6 +32,7 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "tolem", Short: "Runs a bank's long processes with its partners.",
 		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return startLog() },
 	}
 	root.AddCommand(
 		run("api", "Serve the HTTP API.", app.Parts{API: true}),
@@ -42,6 +43,16 @@ func command() *cobra.Command {
 		verify(),
 	)
 	return root
+}
+
+// startLog sends every line of this process to stderr.
+func startLog() error {
+	log, err := logging.New(os.Stderr, logging.Read(os.Getenv, logging.Settings{Format: logging.JSON, Level: "info"}))
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log)
+	return nil
 }
 
 // run is a command that works until SIGTERM or Ctrl-C, then drains.
