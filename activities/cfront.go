@@ -119,7 +119,7 @@ func (c *CFRONT) AskClient(ctx context.Context, in OrderCallInput) (OrderCallRes
 	if !made.OK || !made.First {
 		return c.standing(ctx, in.OrderID, "")
 	}
-	client, callErr := c.Bank.Validate(ctx, o.ClientPhone)
+	client, callErr := c.Bank.Validate(numbered(ctx, made.call), o.ClientPhone)
 	after := storage.OrderAfter{}
 	if callErr == nil {
 		after.ClientFound = &client.Found
@@ -148,7 +148,7 @@ func (c *CFRONT) CreateAtBank(ctx context.Context, in OrderCallInput) (OrderCall
 	if !made.OK {
 		return c.behind(ctx, in.OrderID)
 	}
-	created, callErr := c.Bank.Create(ctx, o.CreateBody)
+	created, callErr := c.Bank.Create(numbered(ctx, made.call), o.CreateBody)
 	after := storage.OrderAfter{}
 	var rejection *cfront.Rejection
 	switch {
@@ -192,7 +192,7 @@ func (c *CFRONT) DecideAtBank(ctx context.Context, in OrderCallInput) (OrderCall
 	if in.Decision == domain.DecisionReject {
 		send = c.Bank.Reject
 	}
-	told, callErr := send(ctx, body)
+	told, callErr := send(numbered(ctx, made.call), body)
 	after := storage.OrderAfter{}
 	if callErr == nil {
 		after = c.means(o, told)
@@ -216,7 +216,7 @@ func (c *CFRONT) AskState(ctx context.Context, in OrderCallInput) (OrderCallResu
 	if err != nil {
 		return OrderCallResult{}, err
 	}
-	told, callErr := c.Bank.State(ctx, o.BankOrderID)
+	told, callErr := c.Bank.State(numbered(ctx, made.call), o.BankOrderID)
 	after := storage.OrderAfter{}
 	var rejection *cfront.Rejection
 	switch {
@@ -240,7 +240,7 @@ func (c *CFRONT) AskPayout(ctx context.Context, in OrderCallInput) (OrderCallRes
 	if err != nil {
 		return OrderCallResult{}, err
 	}
-	paid, callErr := c.Bank.CheckPaid(ctx, o.BankOrderID)
+	paid, callErr := c.Bank.CheckPaid(numbered(ctx, made.call), o.BankOrderID)
 	after := storage.OrderAfter{}
 	if callErr == nil {
 		after.ToCard = &paid.CanReturnToCard
@@ -262,7 +262,7 @@ func (c *CFRONT) AskContract(ctx context.Context, in OrderCallInput) (OrderCallR
 	if err != nil {
 		return OrderCallResult{}, err
 	}
-	letter, callErr := c.Bank.LetterData(ctx, cfront.LetterRequest{OrderID: o.BankOrderID})
+	letter, callErr := c.Bank.LetterData(numbered(ctx, made.call), cfront.LetterRequest{OrderID: o.BankOrderID})
 	after := storage.OrderAfter{}
 	if callErr == nil {
 		after.ContractNumber, after.ContractDate = letter.Contract()

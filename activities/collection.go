@@ -185,6 +185,7 @@ func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, t
 	}
 	slog.InfoContext(ctx, "event told", "process", made.Process, "seq", seq, "attempt", made.Attempt, "outcome", t.Outcome.Kind, "failure", t.Outcome.Failure)
 	c.Metrics.collectionCall(made.Name, t.Outcome)
+	note(ctx, made, t.Outcome)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
 	return t.Outcome.Failure, c.Ledger.RecordTelling(within, t)

@@ -67,7 +67,7 @@ func (c *CFRONT) ReturnAtBank(ctx context.Context, in ReturnCallInput) (ReturnCa
 		return r.result(true, ""), err
 	}
 	call.Attempt = begun.Attempt
-	returned, callErr := c.Bank.Return(ctx, r.Body)
+	returned, callErr := c.Bank.Return(numbered(ctx, call), r.Body)
 	after := storage.ReturnAfter{}
 	var rejection *cfront.Rejection
 	switch {
@@ -109,7 +109,7 @@ func (c *CFRONT) reversed(ctx context.Context, in ReturnCallInput, r goodsReturn
 	}
 	made := in.call(ctx, callData, body)
 	made.Attempt = r.Attempts
-	data, err := c.Bank.OrderData(ctx, r.bankOrderID, in.OrderID.String())
+	data, err := c.Bank.OrderData(numbered(ctx, made), r.bankOrderID, in.OrderID.String())
 	return data, answered(err, data.Meta, ""), made, nil
 }
 

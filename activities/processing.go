@@ -107,7 +107,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 		return p.heldBack(ctx, in, *refused), nil
 	}
 	call := in.call(ctx, "check", payment.Attempts+1, body)
-	reply, callErr := p.Centre.Check(ctx, body)
+	reply, callErr := p.Centre.Check(numbered(ctx, call), body)
 	answered(callErr)
 	record := storage.CheckRecord{Call: call, Outcome: outcomeOf(call, reply, callErr)}
 
@@ -213,7 +213,7 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 		call.Attempt, call.Cause, call.Waited, first.started = begun.Attempt, begun.Cause, begun.Waited, begun.Started
 	}
 	call.At = time.Now()
-	reply, callErr := p.Centre.Pay(ctx, payment.PayBody)
+	reply, callErr := p.Centre.Pay(numbered(ctx, call), payment.PayBody)
 	answered(callErr)
 	return p.settle(ctx, in, payment, paid{call: call, started: first.started, isFirst: isFirst, reply: reply, err: callErr})
 }
@@ -344,6 +344,7 @@ func (p *Processing) standing(ctx context.Context, id domain.AgentTransactionID)
 // report counts and logs one attempt: ids, codes and reasons only.
 func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Outcome, v domain.Verdict) {
 	p.Metrics.attempt(call.Name, o)
+	note(ctx, call, o)
 	level := slog.LevelInfo
 	if v.OperatorReason != "" {
 		level = slog.LevelError

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"tolem/domain"
 )
 
@@ -180,8 +182,22 @@ func (s *sink) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// exchange makes one call; a 2xx body goes to into, or with none into the answer.
+// exchange makes one call, which has a span of its own; a 2xx body goes to into, or with
+// none into the answer.
 func (c *Client) exchange(ctx context.Context, method string, r Request, into *sink) (Answer, error) {
+	span := Begin(ctx, c.protocol(), r.Operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(keyMethod.String(method)))
+	answer, err := c.made(ctx, method, r, into)
+	span.ended(answer, err)
+	return answer, err
+}
+
+// protocol is the partner's name without what a client adds to tell its addresses apart.
+func (c *Client) protocol() string {
+	name, _, _ := strings.Cut(c.partner, ":")
+	return name
+}
+
+func (c *Client) made(ctx context.Context, method string, r Request, into *sink) (Answer, error) {
 	if err := ctx.Err(); err != nil { // certainly nothing sent: the only place that may say so
 		reason, cause := Classify(err)
 		f := c.Failure(r.Operation, Answer{}, reason, cause)
@@ -203,7 +219,7 @@ func (c *Client) exchange(ctx context.Context, method string, r Request, into *s
 	defer func() { _ = response.Body.Close() }() // what was read is judged below; closing adds nothing
 	answer := Answer{Status: response.StatusCode, Header: response.Header}
 	if r.TraceHeader != "" {
-		answer.TraceID = trace(response.Header.Get(r.TraceHeader))
+		answer.TraceID = legible(response.Header.Get(r.TraceHeader))
 	}
 	limit := r.Limit
 	switch status := response.StatusCode; {
@@ -235,8 +251,8 @@ func (c *Client) exchange(ctx context.Context, method string, r Request, into *s
 // maxTrace bounds what is kept of a partner's trace id, in bytes.
 const maxTrace = 128
 
-// trace keeps what can stand in a log line.
-func trace(id string) string {
+// legible keeps what can stand in a log line.
+func legible(id string) string {
 	if len(id) > maxTrace || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
