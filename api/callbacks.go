@@ -41,6 +41,7 @@ func (s *Server) callback(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	concerns(c, order.ID.WorkflowID())
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, struct {
 		StoreOrderID string `json:"store_order_id"`
 	}{order.ID.String()})

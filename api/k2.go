@@ -46,6 +46,7 @@ func (s *Server) takeLoans(c echo.Context) error {
 	if err != nil {
 		return s.refuseK2(c, err)
 	}
+	concerns(c, taken.Batch.WorkflowID())
 	slog.InfoContext(ctx, "loans taken in", "process", taken.Batch.WorkflowID(), "begun", taken.Begun, "updated", taken.Updated)
 	s.patiently(ctx, func(ctx context.Context) {
 		if err := workflows.StartLoanIntake(ctx, s.temporal, taken.Batch); err != nil {
@@ -71,6 +72,7 @@ func (s *Server) takeStatus(c echo.Context) error {
 	if err != nil {
 		return s.refuseK2(c, err)
 	}
+	concerns(c, order.Contract.WorkflowID())
 	now, word := time.Now(), statusOfCode(status.Code)
 	_, order, _, err = s.ledger.ReportStatus(within, storage.ReportedStatus{
 		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: "status_code " + string(status.Code),

@@ -23,6 +23,7 @@ const (
 	keyCaller     = "tolem.caller"
 	keyParameters = "tolem.parameters"
 	keyRequestID  = "tolem.request_id"
+	keyProcess    = "tolem.process"
 )
 
 // saneRequestID is what an incoming X-Request-Id may be: it goes into our log.
@@ -47,11 +48,11 @@ func requestID(c echo.Context) string {
 	return id
 }
 
-// observe answers errors and writes one log line and the metrics of a request.
+// observe answers errors and writes one log line, the metrics and the span of a request.
 // Paths appear as route templates; queries, bodies and headers do not appear.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		began := time.Now()
+		began, span := time.Now(), s.beginSpan(c)
 		err := next(c)
 		brokeOff := err != nil && c.Response().Committed
 		if err != nil {
@@ -69,6 +70,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if brokeOff {
 			line = append(line, "answer", "broke off")
 		}
+		if process := processOf(c); process != "" {
+			line = append(line, "process", process)
+		}
 		if err != nil {
 			p := problemOf(err)
 			line = append(line, "problem", p.code)
@@ -77,6 +81,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		slog.Log(c.Request().Context(), levelOf(route, status), "request", line...)
+		endSpan(c, span, err)
 		if brokeOff {
 			panic(http.ErrAbortHandler) // net/http cuts the connection: nobody takes half an answer for a whole one
 		}
@@ -88,10 +93,15 @@ func levelOf(route string, status int) slog.Level {
 	switch {
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
-	case route == "/livez" || route == "/readyz" || route == "/metrics":
-		return slog.LevelDebug // every few seconds, for ever
+	case isProbe(route):
+		return slog.LevelDebug
 	}
 	return slog.LevelInfo
+}
+
+// isProbe says whether programs ask this every few seconds, for ever.
+func isProbe(route string) bool {
+	return route == "/livez" || route == "/readyz" || route == "/metrics"
 }
 
 // routeOf is the route's template, or "unmatched".

@@ -45,6 +45,7 @@ func (s *Server) createOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	concerns(c, accepted.ID.WorkflowID())
 	s.startOrder(ctx, accepted)
 	ended := http.StatusCreated
 	if !created {

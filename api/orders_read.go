@@ -34,6 +34,7 @@ func (s *Server) orderOfPath(c echo.Context) (storage.InstalmentOrder, error) {
 	if err != nil {
 		return o, fromLedger(err)
 	}
+	concerns(c, o.ID.WorkflowID())
 	return o, nil
 }
 

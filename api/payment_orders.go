@@ -81,6 +81,7 @@ func (s *Server) paymentOrderOfPath(c echo.Context) (storage.PaymentOrder, error
 	if err != nil {
 		return o, fromLedger(err)
 	}
+	concerns(c, o.Contract.WorkflowID())
 	return o, nil
 }
 

@@ -107,6 +107,7 @@ func (s *Server) accept(ctx context.Context, p storage.Payment) (storage.Payment
 // answerPayment starts the payment if nobody has, waits as long as the caller
 // prefers, and answers with where the ledger says that it stands.
 func (s *Server) answerPayment(c echo.Context, p storage.Payment, created bool) error {
+	concerns(c, p.ID.WorkflowID())
 	run, ended := s.start(c.Request().Context(), p), http.StatusCreated
 	if !created {
 		ended = http.StatusOK

@@ -56,6 +56,7 @@ func (s *Server) visiblePayment(c echo.Context) (storage.Payment, error) {
 	if who := callerOf(c); !who.seesAll() && payment.Caller != who.name {
 		return storage.Payment{}, storage.ErrNotFound
 	}
+	concerns(c, payment.ID.WorkflowID())
 	return payment, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
 	"tolem/domain"
@@ -65,6 +66,7 @@ type Options struct {
 	K2Rules         k2.Rules
 	CollectionTerms workflows.CollectionTerms // which every contract carries to its workflow
 	Registry        *prometheus.Registry      // served at /metrics; nil makes one
+	Tracing         trace.TracerProvider      // makes a span for every request; nil makes none
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -92,6 +94,7 @@ type Server struct {
 	health    health
 	comparing chan struct{} // holds one for each register that is being compared
 	metrics   metrics
+	tracer    trace.Tracer // nil: no spans
 	docs      docs
 	echo      *echo.Echo
 	http      *http.Server
@@ -132,6 +135,9 @@ func New(o Options) (*Server, error) {
 		k2Rules: o.K2Rules, collectionTerms: o.CollectionTerms,
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
+	if o.Tracing != nil {
+		s.tracer = o.Tracing.Tracer("tolem/api")
+	}
 	s.echo = s.routes()
 	s.http = &http.Server{
 		Handler:           s.echo,

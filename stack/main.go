@@ -17,6 +17,7 @@ import (
 
 	"tolem/cmd/tolem/app"
 	"tolem/cmd/tolem/logging"
+	"tolem/cmd/tolem/tracing"
 	"tolem/simulators/partners"
 	"tolem/stack/datadir"
 	"tolem/stack/embedded"
@@ -83,7 +84,12 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f.Dir, f.Temporal, f.Progress = dir, temporal, out
+	traced, err := tracing.Start(ctx, os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer traced.Stop() // after the drain
+	f.Dir, f.Temporal, f.Tracing, f.Progress = dir, temporal, traced.Provider, out
 	f.Getenv = func(name string) string {
 		if name == "API_ADDR" && f.apiAddr != "" {
 			return f.apiAddr

@@ -16,6 +16,7 @@ import (
 
 	"tolem/cmd/tolem/app"
 	"tolem/cmd/tolem/logging"
+	"tolem/cmd/tolem/tracing"
 )
 
 func main() {
@@ -65,6 +66,12 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 		if parts.API && parts.Worker && config.Tokens == "" {
 			config.Tokens = developmentTokens(cmd.OutOrStdout())
 		}
+		traced, err := tracing.Start(cmd.Context(), os.Getenv)
+		if err != nil {
+			return err
+		}
+		defer traced.Stop() // after the drain
+		config.Tracing = traced.Provider
 		running, err := app.Start(cmd.Context(), config, parts)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
@@ -49,6 +50,8 @@ type Options struct {
 	Progress io.Writer
 	// SweepOlderThan is the worker's; 0 is its default.
 	SweepOlderThan time.Duration
+	// Tracing makes the spans of API and worker; nil makes none.
+	Tracing trace.TracerProvider
 }
 
 // Stack is everything, running.
@@ -301,7 +304,7 @@ func (s *Stack) startApp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config.SweepOlderThan = s.o.SweepOlderThan
+	config.SweepOlderThan, config.Tracing = s.o.SweepOlderThan, s.o.Tracing
 	if s.o.InfraOnly {
 		_, err = app.Migrate(ctx, config)
 		return err

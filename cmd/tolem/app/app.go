@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"tolem/activities"
 	"tolem/api"
+	"tolem/cmd/tolem/tracing"
 	"tolem/domain"
 	"tolem/partners/cfront"
 	"tolem/partners/loxon"
@@ -76,9 +78,8 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if err != nil {
 		return r, err
 	}
-	c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
-	if r.temporal, err = client.NewLazyClient(c.Temporal); err != nil {
-		return r, fmt.Errorf("temporal client: %w", err)
+	if r.temporal, err = c.temporalClient(); err != nil {
+		return r, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -98,12 +99,30 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		r.meetTemporal(ctx)
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
-			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry,
+			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry, Tracing: c.Tracing,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
 			K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
 		})
 	}
 	return r, err
+}
+
+// temporalClient is one for API and worker, which calls nobody yet. What it traces, the
+// workers that use it trace too.
+func (c Config) temporalClient() (client.Client, error) {
+	c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
+	if c.Tracing != nil {
+		traced, err := tracing.Temporal(c.Tracing)
+		if err != nil {
+			return nil, fmt.Errorf("tracing of Temporal: %w", err)
+		}
+		c.Temporal.Interceptors = append(slices.Clone(c.Temporal.Interceptors), traced)
+	}
+	temporal, err := client.NewLazyClient(c.Temporal)
+	if err != nil {
+		return nil, fmt.Errorf("temporal client: %w", err)
+	}
+	return temporal, nil
 }
 
 // partners are the clients of one process.

@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // TIMEZONE works on a machine without zone files
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
@@ -35,6 +36,9 @@ type Config struct {
 	// SweepOlderThan is how long a payment may be without a workflow before the
 	// sweep starts it; 0 is a minute.
 	SweepOlderThan time.Duration
+	// Tracing makes the spans of API, workflows, activities and calls to partners; nil makes
+	// none.
+	Tracing trace.TracerProvider
 }
 
 // DefaultAPIAddr is where the API listens unless API_ADDR says otherwise.
