@@ -49,9 +49,15 @@ type shortSpans struct {
 	silent interceptor.Tracer // its spans hand on their parent
 }
 
-// StartSpan starts a span, or hands on its parent where a replay would start it again.
+// StartSpan starts a span, or hands on its parent where a replay would start it again. A
+// schedule is given no trace: it would hand it to every run for ever, and each run is a trace
+// of its own.
 func (t shortSpans) StartSpan(o *interceptor.TracerStartSpanOptions) (interceptor.TracerSpan, error) {
-	if o.Operation == "RunWorkflow" || o.Operation == "HandleUpdate" {
+	switch o.Operation {
+	case "RunWorkflow", "HandleUpdate":
+		return t.silent.StartSpan(o)
+	case "CreateSchedule":
+		o.Parent = nil
 		return t.silent.StartSpan(o)
 	}
 	return t.Tracer.StartSpan(o)
