@@ -100,7 +100,7 @@ func (c *Collection) SendRequest(ctx context.Context, in CollectionInput) (Colle
 	if err != nil {
 		return CollectionStanding{}, err
 	}
-	_, err = c.Ledger.SendRequest(ctx, in.Contract, o.ID, time.Now())
+	_, err = c.Ledger.SendRequest(storage.WithTraceparent(ctx, loxon.Traceparent(ctx)), in.Contract, o.ID, time.Now())
 	if err != nil && !errors.Is(err, storage.ErrDossier) { // somebody asked for a part again meanwhile
 		return CollectionStanding{}, err
 	}
@@ -167,8 +167,9 @@ func (c *Collection) encode(e storage.PaymentOrderEvent, o storage.PaymentOrder)
 // tell sends one event and records what became of it.
 func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, told storage.Told, made storage.Call) (failure string, err error) {
 	seq := *told.Event.Seq
-	receipt, sendErr := c.Loxon.Send(ctx, loxon.Message{
+	receipt, sendErr := c.Loxon.Send(numbered(ctx, made), loxon.Message{
 		Key: string(contract), Value: told.Event.Message, EventID: eventID(contract, seq), Seq: seq, ProcessID: contract.WorkflowID(),
+		Traceparent: told.Event.Traceparent,
 	})
 	t := storage.Telling{Contract: contract, Told: told, Call: made, Outcome: storage.Outcome{Kind: storage.Answered, Duration: time.Since(made.At), Message: string(told.Event.Status)}}
 	var failed *loxon.Failure

@@ -74,7 +74,7 @@ func (s *Server) takeStatus(c echo.Context) error {
 	}
 	concerns(c, order.Contract.WorkflowID())
 	now, word := time.Now(), statusOfCode(status.Code)
-	_, order, _, err = s.ledger.ReportStatus(within, storage.ReportedStatus{
+	_, order, _, err = s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
 		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: "status_code " + string(status.Code),
 		RequestSHA256: string(status.Code), Status: word, EventAt: now, At: now,
 	})

@@ -98,7 +98,7 @@ func (s *Server) reportStatus(c echo.Context) error {
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
 	defer cancel()
-	event, order, created, err := s.ledger.ReportStatus(within, storage.ReportedStatus{
+	event, order, created, err := s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
 		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: key, RequestSHA256: digestOf("payment_order_event/1", report),
 		Status: report.Status, EventAt: at, PaidIncrement: report.Paid, RefuseRef: report.Refuse, BIC: report.BIC, At: now,
 	})

@@ -9,6 +9,9 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"tolem/partners/loxon"
+	"tolem/storage"
 )
 
 // traceHeaders reads the caller's traceparent.
@@ -52,6 +55,11 @@ func endSpan(c echo.Context, span trace.Span, err error) {
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()
+}
+
+// eventsTrace has what is stored under ctx and told to Loxon name the request's trace.
+func eventsTrace(ctx context.Context) context.Context {
+	return storage.WithTraceparent(ctx, loxon.Traceparent(ctx))
 }
 
 // concerns notes the process that a request is about, for its log line and its span.

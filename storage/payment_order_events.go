@@ -28,6 +28,7 @@ type PaymentOrderEvent struct {
 	RefuseRef     domain.Reference
 	BIC           string `gorm:"column:bic"`
 	ReceivedAt    Timestamp
+	Traceparent   string // of what brought it, for its message; "" when nobody traced that
 
 	Seq     *int64       // gap-free of the contract; nil: repeated, or it waits for the request to be sent
 	Debt    domain.Money // these three as they are told
@@ -119,7 +120,7 @@ func (r ReportedStatus) take(tx *gorm.DB, order PaymentOrder, lastSeq int64) (ev
 	event = PaymentOrderEvent{
 		Contract: order.Contract, OrderID: order.ID, Caller: r.Caller, EventKey: r.Key, RequestSHA256: r.RequestSHA256,
 		Status: r.Status, Verdict: verdict, StateAfter: after, EventAt: At(r.EventAt), PaidIncrement: r.PaidIncrement,
-		RefuseRef: r.RefuseRef, BIC: r.BIC, ReceivedAt: At(r.At), Paid: paid,
+		RefuseRef: r.RefuseRef, BIC: r.BIC, ReceivedAt: At(r.At), Paid: paid, Traceparent: traceparent(tx),
 	}
 	if verdict == domain.StatusRepeated {
 		return event, order, tx.Create(&event).Error
@@ -215,7 +216,7 @@ func send(tx *gorm.DB, o PaymentOrder, seq int64, at time.Time) error {
 	}
 	first := PaymentOrderEvent{
 		Contract: o.Contract, OrderID: o.ID, EventKey: requestSentKey, Status: domain.StatusRequestSent, Verdict: domain.StatusTaken,
-		StateAfter: domain.PaymentOrderSent, EventAt: At(at), ReceivedAt: At(at),
+		StateAfter: domain.PaymentOrderSent, EventAt: At(at), ReceivedAt: At(at), Traceparent: traceparent(tx),
 	}
 	if err := number(tx, o.Contract, seq+1, &first, o); err != nil {
 		return err

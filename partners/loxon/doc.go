@@ -3,9 +3,10 @@
 //
 // One JSON object a message, its key the contract, so that one contract's messages stay in
 // one partition and in order. The headers event-id, event-seq and process-id are ours: the
-// document has none.
+// document has none. So is traceparent, of W3C Trace Context, on events that came while
+// somebody traced; it is that of the event and not of the attempt.
 //
-// Sending may be repeated, with the same bytes, and has to be until it succeeds: an error
+// Sending may be repeated, with the same bytes and headers, and has to be until it succeeds: an error
 // of Send does not mean that nothing was stored, unless the Failure is Final. Order holds
 // as long as message n+1 of a contract is sent only after message n was acknowledged; who
 // leaves a message out loses it and the order. Readers leave out what has a seq that they

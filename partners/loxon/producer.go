@@ -155,6 +155,9 @@ type Message struct {
 	EventID   string // header event-id: contract/seq
 	Seq       int64  // header event-seq, from 1 without gaps per contract
 	ProcessID string // header process-id: the workflow that sends; "" = none
+	// Traceparent is the header of that name, as W3C Trace Context writes it: the trace that
+	// the event came from, the same at each repetition; "" = no header.
+	Traceparent string
 }
 
 // Receipt is where a message was stored.
@@ -183,8 +186,15 @@ func completed(batch []kafka.Message, _ error) {
 // is under way, and makes Send return at once.
 //
 // Errors are *Failure: unless it is Final the message may have been stored, and has to be
-// sent again with the same bytes before the next one of its key.
+// sent again with the same bytes and headers before the next one of its key.
 func (p *Producer) Send(ctx context.Context, m Message) (Receipt, error) {
+	span := p.beginSpan(ctx, m)
+	receipt, err := p.send(ctx, m)
+	endSpan(span, receipt, err)
+	return receipt, err
+}
+
+func (p *Producer) send(ctx context.Context, m Message) (Receipt, error) {
 	if err := m.check(); err != nil {
 		return Receipt{}, &Failure{Final: true, Reason: ReasonInvalid, Err: err}
 	}
@@ -193,12 +203,7 @@ func (p *Producer) Send(ctx context.Context, m Message) (Receipt, error) {
 	}
 	s := &slot{}
 	err := p.writer.WriteMessages(ctx, kafka.Message{
-		Key: []byte(m.Key), Value: m.Value, WriterData: s,
-		Headers: []kafka.Header{
-			{Key: "event-id", Value: []byte(m.EventID)},
-			{Key: "event-seq", Value: strconv.AppendInt(nil, m.Seq, 10)},
-			{Key: "process-id", Value: []byte(m.ProcessID)},
-		},
+		Key: []byte(m.Key), Value: m.Value, WriterData: s, Headers: m.headers(),
 	})
 	if err == nil {
 		return s.receipt, nil
@@ -209,6 +214,18 @@ func (p *Producer) Send(ctx context.Context, m Message) (Receipt, error) {
 		p.reconnect()
 	}
 	return Receipt{}, f
+}
+
+func (m Message) headers() []kafka.Header {
+	headers := []kafka.Header{
+		{Key: "event-id", Value: []byte(m.EventID)},
+		{Key: "event-seq", Value: strconv.AppendInt(nil, m.Seq, 10)},
+		{Key: "process-id", Value: []byte(m.ProcessID)},
+	}
+	if m.Traceparent != "" {
+		headers = append(headers, kafka.Header{Key: traceHeader, Value: []byte(m.Traceparent)})
+	}
+	return headers
 }
 
 func (m Message) check() error {

@@ -62,6 +62,21 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// An event that came while somebody traced names its trace, the same whenever it is sent.
+func TestSendNamesTheTrace(t *testing.T) {
+	b := broker(t, kafkabroker.Options{})
+	p := producer(t, loxon.Options{Brokers: []string{b.Addr()}})
+	m := message(t, "KD1", 1)
+	m.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for range 2 {
+		_, err := p.Send(t.Context(), m)
+		require.NoError(t, err)
+	}
+	for _, r := range stored(t, b.Addr(), 2) {
+		require.Equal(t, map[string]string{"event-id": "KD1/1", "event-seq": "1", "process-id": m.ProcessID, "traceparent": m.Traceparent}, headers(r))
+	}
+}
+
 // While leaders move, repeating loses nothing and keeps the order.
 func TestLeaderMoves(t *testing.T) {
 	const contracts, events, partitions = 20, 30, 3
