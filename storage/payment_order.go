@@ -123,8 +123,8 @@ func lockContract(tx *gorm.DB, contract domain.ContractNumber) (lastSeq int64, e
 	return lastSeq, nil
 }
 
-// writePaymentOrder is the only way a payment order's row changes after its intake: never
-// from a terminal state.
+// writePaymentOrder is the only way a payment order's row changes, beside newer reports of
+// its loan: never from a terminal state.
 func writePaymentOrder(tx *gorm.DB, id int64, columns map[string]any) (changed bool, err error) {
 	now := At(time.Now())
 	columns["updated_at"] = now
