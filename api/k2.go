@@ -40,7 +40,7 @@ func (s *Server) takeLoans(c echo.Context) error {
 		})
 	}
 	ctx := c.Request().Context()
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptLimit)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchAcceptLimit)
 	defer cancel()
 	taken, err := s.ledger.TakeLoans(within, batch)
 	if err != nil {
