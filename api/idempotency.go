@@ -51,15 +51,22 @@ func optionalKey(h http.Header) (string, error) {
 	return idempotencyKey(h)
 }
 
-// batchKey reads the header, which a batch must have: a key made here would be
-// lost with the answer, and the rows could not be told apart from new ones.
-func batchKey(h http.Header) (string, error) {
+// requiredKey reads the header of what must have one, such as "a batch": a key made here
+// would be lost with the answer, and a repetition could not be told apart from news.
+func requiredKey(h http.Header, of string) (string, error) {
 	key, err := optionalKey(h)
+	if err == nil && key == "" {
+		return "", badParameter(headerIdempotencyKey, ruleRequired, "is required for "+of+": it makes "+of+" safe to send again")
+	}
+	return key, err
+}
+
+// batchKey reads the header of a batch.
+func batchKey(h http.Header) (string, error) {
+	key, err := requiredKey(h, "a batch")
 	switch {
 	case err != nil:
 		return "", err
-	case key == "":
-		return "", badParameter(headerIdempotencyKey, ruleRequired, "is required for a batch: it makes the batch safe to send again")
 	case len(key) > maxBatchKey:
 		return "", badParameter(headerIdempotencyKey, ruleTooLong, fmt.Sprintf("must have at most %d characters for a batch", maxBatchKey))
 	}

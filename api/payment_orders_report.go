@@ -80,7 +80,12 @@ func oneOf(raw json.RawMessage, into *string, rule string, holds func(string) bo
 // holds the status and Loxon will be told of it, in order. The Idempotency-Key names the
 // event of this payment order, for ever: sent again it counts once.
 func (s *Server) reportStatus(c echo.Context) error {
-	key, body, err := keyAndBody(c)
+	key, err := requiredKey(c.Request().Header, "a status")
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerIdempotencyKey, key)
+	body, err := readBody(c)
 	if err != nil {
 		return err
 	}
