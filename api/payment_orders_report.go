@@ -33,7 +33,7 @@ func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at ti
 			return oneOf(raw, &r.EventDate, "must be a time such as 2026-02-17 12:00:00", func(s string) bool {
 				var err error
 				at, err = time.ParseInLocation(time.DateTime, s, zone)
-				return err == nil
+				return err == nil && at.Format(time.DateTime) == s // fractions are parsed too, and Loxon's form has none
 			})
 		},
 		"paid_amount":    func(raw json.RawMessage) *complaint { return money(raw, &r.Paid) },
