@@ -185,7 +185,7 @@ func (s *Server) actOnPaymentOrder(action domain.Action) echo.HandlerFunc {
 func (s *Server) carryOutOnPaymentOrder(c echo.Context, key string, a paymentOrderAction) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
 	defer cancel()
-	done, now, err := s.ledger.ActOnPaymentOrder(within, a.Contract, storage.Action{
+	done, now, fresh, err := s.ledger.ActOnPaymentOrder(within, a.Contract, storage.Action{
 		Process: a.Contract.WorkflowID(), Action: a.Action, Caller: callerOf(c).name, IdempotencyKey: key,
 		RequestSHA256: digestOf("payment_order_action/1", a), Reason: a.Reason, RequestedAt: storage.At(time.Now()),
 	}, a.ContractDate)
@@ -202,8 +202,11 @@ func (s *Server) carryOutOnPaymentOrder(c echo.Context, key string, a paymentOrd
 		return err
 	}
 	status := http.StatusOK
-	if done.Effect == domain.EffectProposed {
+	if done.Effect == domain.EffectProposed && !now.State.Terminal() {
 		status = http.StatusAccepted // 200 would be read as closed
+	}
+	if !fresh {
+		replayed(c)
 	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
 		paymentOrderView

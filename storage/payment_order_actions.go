@@ -24,9 +24,10 @@ func (e ErrActionRefused) Error() string { return "action refused: " + string(e.
 // effect, in one transaction: it holds even while nobody runs the process. contractDate,
 // YYYY-MM-DD, goes with a retry and may be "".
 //
-// The same caller, key and request again are the action that is there; another request under
-// that key is ErrKeyReused. An action that may not be taken is ErrActionRefused.
-func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.ContractNumber, a Action, contractDate string) (done Action, now PaymentOrder, err error) {
+// The same caller, key and request again are the action that is there, with fresh false;
+// another request under that key is ErrKeyReused. An action that may not be taken is
+// ErrActionRefused. The action comes as the ledger has it.
+func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.ContractNumber, a Action, contractDate string) (done Action, now PaymentOrder, fresh bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if _, err := lockContract(tx, contract); err != nil {
 			return err
@@ -34,14 +35,17 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 		if now, err = latestOrder(tx, contract); err != nil {
 			return err
 		}
-		fresh := false
 		if done, fresh, err = placeAction(tx, a); err != nil || !fresh {
 			return err
 		}
-		if done.Effect, err = carryOut(tx, now, done, contractDate); err != nil {
+		effect, err := carryOut(tx, now, done, contractDate)
+		if err != nil {
 			return err
 		}
-		if _, err := followed(tx, done.ID, done.Effect); err != nil {
+		if _, err := followed(tx, done.ID, effect); err != nil {
+			return err
+		}
+		if done, err = one[Action](tx.Where("id = ?", done.ID), "action"); err != nil {
 			return err
 		}
 		if err := tx.Create(eventRow(contract.WorkflowID(), string(done.Effect), "", done.ID)).Error; err != nil {
@@ -53,11 +57,11 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 	var refused ErrActionRefused
 	switch {
 	case errors.As(err, &refused), errors.Is(err, ErrKeyReused):
-		return Action{}, now, err
+		return Action{}, now, false, err
 	case err != nil:
-		return Action{}, now, fmt.Errorf("%s %s: %w", a.Action, contract.WorkflowID(), err)
+		return Action{}, now, false, fmt.Errorf("%s %s: %w", a.Action, contract.WorkflowID(), err)
 	}
-	return done, now, nil
+	return done, now, fresh, nil
 }
 
 // carryOut does what a person ordered.

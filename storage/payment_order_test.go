@@ -251,7 +251,7 @@ func TestTellingInOrder(t *testing.T) {
 		second := begin()
 		require.Equal(t, int64(2), *second.Event.Seq)
 
-		_, _, err = l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: domain.ActionHold,
+		_, _, _, err = l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: domain.ActionHold,
 			Caller: "aigul", IdempotencyKey: "h", RequestedAt: storage.At(noon)}, "")
 		require.NoError(t, err)
 		require.False(t, begin().OK, "a person holds it")
@@ -280,7 +280,7 @@ func TestActionsOnPaymentOrders(t *testing.T) {
 		take(t, l, today, "a", loan("KD1", 10_000))
 		o := order(t, l, "KD1")
 		act := func(action domain.Action, by, key string) (domain.Effect, domain.Refusal) {
-			done, _, err := l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: action, Caller: by,
+			done, _, _, err := l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: action, Caller: by,
 				IdempotencyKey: key, RequestSHA256: string(action), RequestedAt: storage.At(time.Now())}, "2020-01-31")
 			var refused storage.ErrActionRefused
 			if err != nil {
