@@ -11,6 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// parameter is one of Echo's in a path.
+var parameter = regexp.MustCompile(`:(\w+)`)
+
 // Every route of the server is in the contract, and the reverse. HEAD is served
 // beside every GET and is not in the contract.
 func TestRoutesAreTheContract(t *testing.T) {
@@ -19,7 +22,6 @@ func TestRoutesAreTheContract(t *testing.T) {
 	if !ok {
 		t.Fatalf("the handler is a %T", b.server.Handler())
 	}
-	parameter := regexp.MustCompile(`:(\w+)`)
 	var served, heads, promised []string
 	for _, r := range server.Routes() {
 		line := parameter.ReplaceAllString(r.Path, "{$1}")

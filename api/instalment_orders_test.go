@@ -163,32 +163,6 @@ func TestDecisionsOverTheAPI(t *testing.T) {
 	}
 }
 
-// Who may do what with orders.
-func TestRolesOfOrders(t *testing.T) {
-	b := newBank(t)
-	b.status(b.sell(instalmentOrder), http.StatusAccepted)
-	const id = "/v1/orders/17%2F1"
-	for _, c := range []struct {
-		method, path string
-		allowed      []string
-	}{
-		{"GET", id, []string{secretStore, secretViewer, secretOp, secretBoth}},
-		{"GET", "/v1/orders", []string{secretStore, secretViewer, secretOp, secretBoth}},
-		{"POST", "/v1/orders", []string{secretStore}},
-		{"POST", id + "/confirm", []string{secretStore}},
-		{"POST", id + "/return", []string{secretStore}},
-		{"POST", id + "/hold", []string{secretOp, secretBoth}},
-		{"POST", "/v1/clients/validate", []string{secretStore}},
-	} {
-		for _, secret := range []string{secretAgent, secretViewer, secretStore, secretK2, secretOp, secretBoth} {
-			a := b.send(call{method: c.method, path: c.path, body: "{}", token: secret})
-			if got := a.StatusCode != http.StatusForbidden; got != slices.Contains(c.allowed, secret) {
-				t.Errorf("%s %s with %s: %d", c.method, c.path, secret, a.StatusCode)
-			}
-		}
-	}
-}
-
 // Every language has the same words, and there is one for every state and every
 // sub-state that ends an order.
 func TestWords(t *testing.T) {

@@ -231,22 +231,6 @@ func TestFormatsOfReconciliation(t *testing.T) {
 	}
 }
 
-func TestWhoMayReconcile(t *testing.T) {
-	b, _ := dayBank(t, 1)
-	for token, want := range map[string][2]int{
-		secretAgent: {403, 403}, secretViewer: {200, 403}, secretOp: {200, 200}, secretBoth: {200, 200},
-		secretStore: {403, 403}, secretK2: {403, 403}, "nobody": {401, 401}, "": {401, 401},
-	} {
-		got := b.get(token, dayPath)
-		posted := b.send(call{
-			method: http.MethodPost, path: dayPath, body: smallRegister, token: token, header: map[string]string{"Content-Type": "text/csv"},
-		})
-		if got.StatusCode != want[0] || posted.StatusCode != want[1] {
-			t.Errorf("%q: %d, %d; want %v", token, got.StatusCode, posted.StatusCode, want)
-		}
-	}
-}
-
 func TestBadReconciliations(t *testing.T) {
 	b, _ := dayBank(t, 1)
 	for path, field := range map[string]string{

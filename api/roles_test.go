@@ -1,77 +1,93 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/labstack/echo/v4"
 )
 
-var namesARole = regexp.MustCompile(`role (agent|viewer|operator|k2)|the agent that`)
-
-func TestRolesAndRoutes(t *testing.T) {
-	b := newBank(t)
-	id := b.status(b.pay(simple, nil), http.StatusAccepted).payment(t).ID
-	everybody := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
-	creators := map[string]int{secretAgent: 400, secretViewer: 403, secretOp: 403, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
-	operators := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 400, secretBoth: 400, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
-	watchers := map[string]int{secretAgent: 403, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
-	choosers := map[string]int{secretAgent: 409, secretOther: 404, secretViewer: 403, secretOp: 403, secretBoth: 403, secretStore: 403, secretK2: 403, "nobody": 401, "": 401}
-	cardFile := map[string]int{secretAgent: 403, secretViewer: 404, secretOp: 404, secretBoth: 404, secretStore: 403, secretK2: 404, "nobody": 401, "": 401}
-	reporters := map[string]int{secretAgent: 403, secretViewer: 403, secretOp: 403, secretBoth: 403, secretStore: 403, secretK2: 200, "nobody": 401, "": 401}
-	open := map[string]int{secretAgent: 200, secretViewer: 200, secretOp: 200, secretBoth: 200, secretStore: 200, secretK2: 200, "nobody": 200, "": 200}
-	for _, r := range []struct {
-		method, path, body string
-		want               map[string]int
-	}{
-		{"POST", "/v1/payments", "{}", creators},
-		{"POST", "/v1/payments/batch", "[]", creators},
-		{"POST", "/v1/payments/" + id + "/pay", "", choosers},
-		{"GET", "/v1/payments", "", everybody},
-		{"GET", "/v1/payments/" + id, "", everybody},
-		{"GET", "/v1/payments/" + id + "/attempts", "", everybody},
-		{"GET", "/v1/payments/" + id + "/actions", "", watchers},
-		{"POST", "/v1/payments/" + id + "/retry", "{}", operators},
-		{"POST", "/v1/payments/" + id + "/hold", "{}", operators},
-		{"POST", "/v1/payments/" + id + "/release", "{}", operators},
-		{"POST", "/v1/payments/" + id + "/cancel", "{}", operators},
-		{"POST", "/v1/payments/" + id + "/resolve", "{}", operators},
-		{"POST", "/v1/payments/actions", "{}", operators},
-		{"GET", "/v1/services", "", everybody},
-		{"GET", "/v1/services/P1011", "", everybody},
-		{"GET", "/v1/balance", "", everybody},
-		{"GET", "/v1/balance/history", "", watchers},
-		{"POST", "/v1/operators/lookup", `{"phone":"` + phone + `"}`, everybody},
-		{"POST", "/restapi/services/k2loan_from_eko", "[]", reporters},
-		{"POST", "/restapi/services/k2req_status_from_eko", "{}", reporters},
-		{"GET", "/v1/payment-orders/KD1", "", cardFile},
-		{"GET", "/v1/payment-orders/KD1/events", "", cardFile},
-		{"GET", "/v1/payment-orders/KD1/attempts", "", cardFile},
-		{"POST", "/v1/payment-orders/KD1/hold", "{}", operators},
-		{"POST", "/v1/payment-orders/KD1/release", "{}", operators},
-		{"POST", "/v1/payment-orders/KD1/retry", "{}", operators},
-		{"POST", "/v1/payment-orders/KD1/close", "{}", operators},
-		{"GET", "/livez", "", open},
-		{"GET", "/readyz", "", open},
-		{"GET", "/metrics", "", open},
-		{"GET", "/openapi.yaml", "", open},
-		{"GET", "/docs", "", open},
-		{"GET", "/docs/swagger-ui.css", "", open},
-	} {
-		for token, want := range r.want {
-			a := b.send(call{method: r.method, path: r.path, body: r.body, token: token})
-			if a.StatusCode != want {
-				t.Errorf("%s %s with %q: %d, want %d: %s", r.method, r.path, token, a.StatusCode, want, a.body)
-				continue
+// promisedRoles are the contract's x-roles of every operation, "GET /v1/payments/{id}" and
+// so on; nil where it asks for no token. It is the only table of who may do what that
+// tests believe: an operation says one of the two, or the contract is broken.
+func promisedRoles(t *testing.T) map[string][]string {
+	t.Helper()
+	promised := map[string][]string{}
+	for path, item := range document(t).Paths.Map() {
+		for method, operation := range item.Operations() {
+			var named []string
+			listed, _ := operation.Extensions["x-roles"].([]any)
+			for _, role := range listed {
+				named = append(named, fmt.Sprint(role))
 			}
-			challenge := a.Header.Get("WWW-Authenticate")
-			if (want == 401) != strings.HasPrefix(challenge, "Bearer") {
-				t.Errorf("%s %s with %q: WWW-Authenticate %q beside %d", r.method, r.path, token, challenge, want)
+			open := operation.Security != nil && len(*operation.Security) == 0
+			if open == (len(named) > 0) {
+				t.Errorf("%s %s: want either x-roles or security: [], and not both", method, path)
 			}
-			if want == 403 && !namesARole.MatchString(a.problem(t).Detail) {
-				t.Errorf("403 does not name the role: %s", a.body)
-			}
+			promised[method+" "+path] = named
 		}
+	}
+	return promised
+}
+
+// everyToken is a token of each role alone, of two together, none, and two that nobody has.
+var everyToken = map[string][]string{
+	secretAgent: {"agent"}, secretStore: {"store"}, secretK2: {"k2"}, secretViewer: {"viewer"}, secretOp: {"operator"},
+	secretBoth: {"agent", "operator"}, "": nil, "nobody": nil, strings.ToUpper(secretOp): nil,
+}
+
+// Every route that the server has, HEAD included, lets in whom the contract says and
+// nobody else. A route without a line in the contract fails.
+func TestEveryRouteLetsInWhomTheContractSays(t *testing.T) {
+	b := newBank(t)
+	promised := promisedRoles(t)
+	routes := b.server.Handler().(*echo.Echo).Routes()
+	for _, r := range routes {
+		line := strings.Replace(r.Method, http.MethodHead, http.MethodGet, 1) + " " + parameter.ReplaceAllString(r.Path, "{$1}")
+		needed, known := promised[line]
+		if !known {
+			t.Errorf("%s is not in the contract", line)
+			continue
+		}
+		for token, has := range everyToken {
+			a := b.send(call{method: r.Method, path: parameter.ReplaceAllString(r.Path, "nothing"), body: "{}", token: token})
+			b.expectEntry(line+" with "+fmt.Sprint(has)+" "+token, a, needed, has)
+		}
+	}
+	if len(routes) < len(promised) {
+		t.Errorf("%d routes for %d operations", len(routes), len(promised))
+	}
+}
+
+// expectEntry checks that an answer let in, or turned away in the right words, a caller
+// with some roles, where one of others is needed. Being let in ends in 200, 400, 404 and
+// so on: what was sent is nonsense, on purpose.
+func (b *bank) expectEntry(what string, a answer, needed, has []string) {
+	b.t.Helper()
+	want := 0 // in
+	switch mayEnter := slices.ContainsFunc(has, func(r string) bool { return slices.Contains(needed, r) }); {
+	case needed == nil || mayEnter:
+	case has == nil:
+		want = http.StatusUnauthorized
+	default:
+		want = http.StatusForbidden
+	}
+	turnedAway := a.StatusCode == http.StatusUnauthorized && needed != nil || a.StatusCode == http.StatusForbidden
+	if turnedAway != (want != 0) || want != 0 && a.StatusCode != want {
+		b.t.Errorf("%s: %d, want %d: %s", what, a.StatusCode, want, a.body)
+		return
+	}
+	if a.StatusCode >= http.StatusInternalServerError {
+		b.t.Errorf("%s: %d: %s", what, a.StatusCode, a.body)
+	}
+	if challenge := a.Header.Get("WWW-Authenticate"); (want == http.StatusUnauthorized) != strings.HasPrefix(challenge, "Bearer") {
+		b.t.Errorf("%s: WWW-Authenticate %q beside %d", what, challenge, a.StatusCode)
+	}
+	if want == http.StatusForbidden && !strings.Contains(string(a.body), "this needs the role "+strings.Join(needed, " or ")+`"`) {
+		b.t.Errorf("%s: 403 does not name the roles: %s", what, a.body)
 	}
 }
 
