@@ -70,9 +70,10 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if r.ledger, err = openLedger(ctx, c, parts.Migrate); err != nil {
 		return r, err
 	}
-	centre, err := processing.New(processing.Options{URL: c.ProcessingURL, Token: c.ProcessingToken, Timeout: c.PartnerTimeout})
+	c.warnOfPlainText(ctx)
+	centre, err := c.centre()
 	if err != nil {
-		return r, fmt.Errorf("%w: PROCESSING_URL: %w", ErrConfig, err)
+		return r, err
 	}
 	bank, err := c.CFRONT.client()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tolem/cmd/tolem/certificates"
 	"tolem/partners/cfront"
 	"tolem/workflows"
 )
@@ -22,7 +23,8 @@ type CFRONT struct {
 	// CallbackURL is where the bank reaches our API, up to and without /callbacks; ""
 	// asks for no callbacks: then polling alone brings news. CFRONT_CALLBACK_URL.
 	CallbackURL string
-	Agreement   cfront.Agreement // CFRONT_AGREEMENT: the content of that file
+	TLS         certificates.Files // CFRONT_TLS_CA, CFRONT_TLS_CERT, CFRONT_TLS_KEY
+	Agreement   cfront.Agreement   // CFRONT_AGREEMENT: the content of that file
 	// Terms are CFRONT_POLL_FIRST, CFRONT_POLL_MAX, CFRONT_PAYOUT_POLL_MAX, CFRONT_RAISE
 	// and CFRONT_PAYOUT_RAISE, and PARTNER_TIMEOUT.
 	Terms workflows.OrderTerms
@@ -51,6 +53,7 @@ func readCFRONT(get func(name, otherwise string) string, apiAddr string, note fu
 		c.URL, c.StoreID, c.Secret = defaultCFRONTURL, get("CFRONT_STORE_ID", defaultCFRONTStoreID), get("CFRONT_SECRET", defaultCFRONTSecret)
 		c.CallbackURL = get("CFRONT_CALLBACK_URL", "http://"+apiAddr)
 	}
+	c.TLS = readTLS(get, note, "CFRONT", address{"CFRONT_URL", c.URL})
 	if c.CallbackURL != "" {
 		u, err := url.Parse(c.CallbackURL)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
@@ -95,8 +98,12 @@ func readAgreement(path string) (cfront.Agreement, error) {
 
 // client speaks with the bank.
 func (c CFRONT) client() (*cfront.Client, error) {
+	settings, err := partnerTLS("CFRONT", c.TLS)
+	if err != nil {
+		return nil, err
+	}
 	client, err := cfront.New(cfront.Options{
-		URL: c.URL, StoreID: c.StoreID, Secret: c.Secret, Timeout: c.Terms.PartnerTimeout, Dialect: c.Agreement.Dialect,
+		URL: c.URL, StoreID: c.StoreID, Secret: c.Secret, Timeout: c.Terms.PartnerTimeout, Dialect: c.Agreement.Dialect, TLS: settings,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: CFRONT_URL, CFRONT_STORE_ID, CFRONT_SECRET: %w", ErrConfig, err)

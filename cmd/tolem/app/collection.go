@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tolem/activities"
+	"tolem/cmd/tolem/certificates"
 	"tolem/domain"
 	"tolem/partners/abs"
 	"tolem/partners/k2"
@@ -20,12 +21,15 @@ import (
 
 // Collection is what differs between one card file of encumbrances and another.
 type Collection struct {
-	ABS       abs.Options   // ABS_CLIENT_URL, ABS_ACCOUNTS_URL, ABS_STATEMENT_URL, ABS_SCAN_URL, ABS_DATE_LAYOUT
-	Loxon     loxon.Options // KAFKA_BROKERS, LOXON_TOPIC, KAFKA_TLS, KAFKA_SASL, KAFKA_USER, KAFKA_PASSWORD
-	BIC       string        // BANK_BIC
-	Rules     k2.Rules      // K2_CHECK_DIGITS
-	GuessDate bool          // K2_CONTRACT_DATE: receipt or operator
-	Documents string        // DOCUMENTS_DIR: scans, by their digests; workers of one Tolem share it
+	ABS       abs.Options        // ABS_CLIENT_URL, ABS_ACCOUNTS_URL, ABS_STATEMENT_URL, ABS_SCAN_URL, ABS_DATE_LAYOUT
+	ABSTLS    certificates.Files // ABS_TLS_CA, ABS_TLS_CERT, ABS_TLS_KEY, for all four
+	Loxon     loxon.Options      // KAFKA_BROKERS, LOXON_TOPIC, KAFKA_SASL, KAFKA_USER, KAFKA_PASSWORD
+	Encrypted bool               // KAFKA_TLS
+	KafkaTLS  certificates.Files // KAFKA_TLS_CA, KAFKA_TLS_CERT, KAFKA_TLS_KEY
+	BIC       string             // BANK_BIC
+	Rules     k2.Rules           // K2_CHECK_DIGITS
+	GuessDate bool               // K2_CONTRACT_DATE: receipt or operator
+	Documents string             // DOCUMENTS_DIR: scans, by their digests; workers of one Tolem share it
 	// Terms are RETRY_INITIAL, COLLECTION_RETRY_MAX and COLLECTION_RAISE, and PARTNER_TIMEOUT.
 	Terms workflows.CollectionTerms
 }
@@ -77,8 +81,10 @@ func readCollection(get func(name, otherwise string) string, note func(string, e
 	}
 	c.Rules.CheckDigits = choose(get, note, "K2_CHECK_DIGITS", strict, "yes", "no")
 	c.GuessDate = choose(get, note, "K2_CONTRACT_DATE", "receipt", "receipt", "operator")
-	if choose(get, note, "KAFKA_TLS", "no", "yes", "no") {
-		c.Loxon.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	c.ABSTLS = readTLS(get, note, "ABS", c.absAddresses()...)
+	c.KafkaTLS = readTLS(get, note, "KAFKA")
+	if c.Encrypted = choose(get, note, "KAFKA_TLS", "no", "yes", "no"); !c.Encrypted && !c.KafkaTLS.Empty() {
+		note("KAFKA_TLS_*", errors.New("is set, but KAFKA_TLS is not yes: nothing would be encrypted"))
 	}
 	readDurations(get, note, []duration{
 		{"COLLECTION_RETRY_MAX", "30s", 10 * time.Millisecond, 24 * time.Hour, &c.Terms.Again.Most},
@@ -96,15 +102,50 @@ func choose(get func(name, otherwise string) string, note func(string, error), n
 	return word == first
 }
 
+// absAddresses are those of the core banking system's services.
+func (c Collection) absAddresses() []address {
+	return []address{
+		{"ABS_CLIENT_URL", c.ABS.ClientURL}, {"ABS_ACCOUNTS_URL", c.ABS.AccountsURL},
+		{"ABS_STATEMENT_URL", c.ABS.StatementURL}, {"ABS_SCAN_URL", c.ABS.ScanURL},
+	}
+}
+
+// system speaks with the core banking system.
+func (c Collection) system() (system *abs.Client, err error) {
+	o := c.ABS
+	if o.TLS, err = partnerTLS("ABS", c.ABSTLS); err != nil {
+		return nil, err
+	}
+	if system, err = abs.New(o); err != nil {
+		return nil, fmt.Errorf("%w: ABS_*_URL, ABS_DATE_LAYOUT: %w", ErrConfig, err)
+	}
+	return system, nil
+}
+
+// producer tells Loxon.
+func (c Collection) producer() (producer *loxon.Producer, err error) {
+	o := c.Loxon
+	if o.TLS, err = partnerTLS("KAFKA", c.KafkaTLS); err != nil {
+		return nil, err
+	}
+	if c.Encrypted && o.TLS == nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12} // the system's authorities
+	}
+	if producer, err = loxon.New(o); err != nil {
+		return nil, fmt.Errorf("%w: KAFKA_*, LOXON_TOPIC: %w", ErrConfig, err)
+	}
+	return producer, nil
+}
+
 // collection assembles what a worker needs of the card file. A topic that is not there is
 // said at once; events wait for it.
 func (r *Running) collection(ctx context.Context, c Config, metrics *activities.Metrics) (*activities.Collection, error) {
-	system, err := abs.New(c.Collection.ABS)
+	system, err := c.Collection.system()
 	if err != nil {
-		return nil, fmt.Errorf("%w: ABS_*_URL, ABS_DATE_LAYOUT: %w", ErrConfig, err)
+		return nil, err
 	}
-	if r.loxon, err = loxon.New(c.Collection.Loxon); err != nil {
-		return nil, fmt.Errorf("%w: KAFKA_*, LOXON_TOPIC: %w", ErrConfig, err)
+	if r.loxon, err = c.Collection.producer(); err != nil {
+		return nil, err
 	}
 	documents, err := files.Open(c.Collection.Documents)
 	if err != nil {

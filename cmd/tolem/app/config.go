@@ -13,18 +13,20 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"tolem/api"
+	"tolem/cmd/tolem/certificates"
 	"tolem/domain"
 	"tolem/workflows"
 )
 
 // Config is everything that differs between one Tolem and another.
 type Config struct {
-	DatabaseURL     string         // DATABASE_URL: postgres://… or sqlite:///path
-	Temporal        client.Options // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
-	APIAddr         string         // API_ADDR
-	Tokens          string         // API_TOKENS: name:role:secret,…
-	ProcessingURL   string         // PROCESSING_URL: up to and without /api/v20
-	ProcessingToken string         // PROCESSING_TOKEN
+	DatabaseURL     string             // DATABASE_URL: postgres://… or sqlite:///path
+	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
+	APIAddr         string             // API_ADDR
+	Tokens          string             // API_TOKENS: name:role:secret,…
+	ProcessingURL   string             // PROCESSING_URL: up to and without /api/v20
+	ProcessingToken string             // PROCESSING_TOKEN
+	ProcessingTLS   certificates.Files // PROCESSING_TLS_CA, PROCESSING_TLS_CERT, PROCESSING_TLS_KEY
 	CFRONT          CFRONT
 	Collection      Collection
 	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
@@ -81,6 +83,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	var wrong complaints
 	note := wrong.note
+	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
 	c.CFRONT = readCFRONT(get, c.APIAddr, note)
 	c.Collection = readCollection(get, note)
 	initial, err := time.ParseDuration(get("RETRY_INITIAL", defaultRetryInitial))

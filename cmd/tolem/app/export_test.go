@@ -1,0 +1,18 @@
+package app
+
+import (
+	"context"
+
+	"tolem/partners/abs"
+	"tolem/partners/cfront"
+	"tolem/partners/loxon"
+	"tolem/partners/processing"
+)
+
+// The clients that a configuration makes.
+
+func (c Config) Centre() (*processing.Client, error) { return c.centre() }
+func (c Config) Bank() (*cfront.Client, error)       { return c.CFRONT.client() }
+func (c Config) ABS() (*abs.Client, error)           { return c.Collection.system() }
+func (c Config) Producer() (*loxon.Producer, error)  { return c.Collection.producer() }
+func (c Config) WarnOfPlainText(ctx context.Context) { c.warnOfPlainText(ctx) }

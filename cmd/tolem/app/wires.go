@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"tolem/cmd/tolem/certificates"
+	"tolem/partners/processing"
+)
+
+// address is a variable that holds one.
+type address struct{ variable, value string }
+
+// readTLS reads how we meet a partner over TLS: NAME_TLS_CA, NAME_TLS_CERT and NAME_TLS_KEY,
+// files in PEM. Without any, https is verified against the system's authorities. With one,
+// an address of the partner without TLS is a mistake.
+func readTLS(get func(name, otherwise string) string, note func(string, error), partner string, addresses ...address) certificates.Files {
+	f := certificates.Files{
+		Authorities: get(partner+"_TLS_CA", ""), Certificate: get(partner+"_TLS_CERT", ""), Key: get(partner+"_TLS_KEY", ""),
+	}
+	notePair(note, partner+"_TLS_CERT", partner+"_TLS_KEY", f)
+	for _, a := range addresses {
+		if u, err := url.Parse(a.value); err == nil && u.Scheme == "http" && !f.Empty() {
+			note(partner+"_TLS_*", errors.New("is set, but "+a.variable+" begins with http://: nothing would be encrypted"))
+		}
+	}
+	return f
+}
+
+func notePair(note func(string, error), certificate, key string, f certificates.Files) {
+	switch {
+	case f.Certificate != "" && f.Key == "":
+		note(key, errors.New("is needed with "+certificate))
+	case f.Certificate == "" && f.Key != "":
+		note(certificate, errors.New("is needed with "+key))
+	}
+}
+
+// partnerTLS are the settings for calls to a partner; nil are the client's own.
+func partnerTLS(partner string, f certificates.Files) (*tls.Config, error) {
+	settings, err := certificates.Client(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s_TLS_CA, %s_TLS_CERT, %s_TLS_KEY: %w", ErrConfig, partner, partner, partner, err)
+	}
+	return settings, nil
+}
+
+// centre speaks with the processing centre.
+func (c Config) centre() (*processing.Client, error) {
+	settings, err := partnerTLS("PROCESSING", c.ProcessingTLS)
+	if err != nil {
+		return nil, err
+	}
+	centre, err := processing.New(processing.Options{URL: c.ProcessingURL, Token: c.ProcessingToken, Timeout: c.PartnerTimeout, TLS: settings})
+	if err != nil {
+		return nil, fmt.Errorf("%w: PROCESSING_URL: %w", ErrConfig, err)
+	}
+	return centre, nil
+}
+
+// warnOfPlainText names the wires to other machines that whoever is between can read and
+// change.
+func (c Config) warnOfPlainText(ctx context.Context) {
+	plain := c.Collection.absAddresses()
+	plain = append(plain, address{"PROCESSING_URL", c.ProcessingURL}, address{"CFRONT_URL", c.CFRONT.URL})
+	if !c.Collection.Encrypted {
+		for _, broker := range c.Collection.Loxon.Brokers {
+			plain = append(plain, address{"KAFKA_BROKERS", "http://" + broker})
+		}
+	}
+	if c.Temporal.ConnectionOptions.TLS == nil {
+		plain = append(plain, address{"TEMPORAL_ADDRESS", "http://" + c.Temporal.HostPort})
+	}
+	for _, a := range plain {
+		u, err := url.Parse(a.value)
+		if err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+			slog.WarnContext(ctx, "a wire to another machine is not encrypted: what it carries can be read and changed on the way", "variable", a.variable, "host", u.Host)
+		}
+	}
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
