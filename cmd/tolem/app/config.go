@@ -143,11 +143,15 @@ func (c Config) terms() workflows.PaymentTerms {
 
 // TemporalFromEnv is what Temporal's own environment configuration says
 // (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key, profiles), with the usual
-// address where it names none.
+// address where it names none. An error says that it is unreadable, or switches the
+// verification of the server off.
 func TemporalFromEnv() (client.Options, error) {
 	temporal, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return client.Options{}, fmt.Errorf("temporal's environment configuration: %w", err)
+	}
+	if t := temporal.ConnectionOptions.TLS; t != nil && t.InsecureSkipVerify {
+		return client.Options{}, fmt.Errorf("%w: TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: whoever answers as Temporal gives the worker its tasks, so it is always verified; name its authority with TEMPORAL_TLS_SERVER_CA_CERT_PATH and its name with TEMPORAL_TLS_SERVER_NAME", ErrConfig)
 	}
 	if temporal.HostPort == "" {
 		temporal.HostPort = client.DefaultHostPort
