@@ -123,8 +123,8 @@ func announce(out io.Writer, s *embedded.Stack, dir string) {
 	line := func(name, value string) { fmt.Fprintf(out, "  %-12s %s\n", name, value) }
 	fmt.Fprintln(out, "\nTolem is running.")
 	if s.APIAddr != "" {
-		line("API", "http://"+s.APIAddr)
-		line("docs", "http://"+s.APIAddr+"/docs")
+		line("API", s.APIURL)
+		line("docs", s.APIURL+"/docs")
 	}
 	if s.UIAddr != "" {
 		line("Temporal UI", "http://"+s.UIAddr)
@@ -146,7 +146,7 @@ func announce(out io.Writer, s *embedded.Stack, dir string) {
 		fmt.Fprintf(out, `
 Try it:
 
-curl -s http://%s/v1/payments -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -H 'Idempotency-Key: first' -H 'Prefer: wait=10' -d '{"serviceId":"P1011","account":"7770017711","amountTo":200.00}'
-`, s.APIAddr, s.Token)
+curl -s %s/v1/payments -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -H 'Idempotency-Key: first' -H 'Prefer: wait=10' -d '{"serviceId":"P1011","account":"7770017711","amountTo":200.00}'
+`, s.APIURL, s.Token)
 	}
 }

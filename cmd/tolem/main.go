@@ -77,7 +77,7 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 			return err
 		}
 		defer running.Stop()
-		slog.Info("running", "command", name, "api", running.Addr, "temporal", config.Temporal.HostPort)
+		slog.Info("running", "command", name, "api", running.URL, "temporal", config.Temporal.HostPort)
 		select {
 		case <-cmd.Context().Done():
 			slog.Info("stopping: finishing what is under way")

@@ -58,6 +58,7 @@ type Options struct {
 type Stack struct {
 	Env     map[string]string // for other processes that want to join
 	APIAddr string            // "" with InfraOnly
+	APIURL  string            // the same with http:// or https:// before it
 	UIAddr  string            // "" when Temporal is not the embedded one
 	Token   string            // for the API; "" when API_TOKENS was given
 	// SecondToken is that of a second operator; "" when API_TOKENS was given.
@@ -253,7 +254,7 @@ func (s *Stack) useSimulatedBank(base string) error {
 	}
 	s.Env["CFRONT_URL"], s.Env["CFRONT_AGREEMENT"] = base+partners.CFRONTPath, agreement
 	s.Env["CFRONT_STORE_ID"], s.Env["CFRONT_SECRET"] = partners.CFRONTStoreID, partners.CFRONTSecret
-	if !s.replaced("CFRONT_CALLBACK_URL") {
+	if !s.replaced("CFRONT_CALLBACK_URL") && s.o.Getenv("API_TLS_CERT") == "" { // behind TLS the simulated bank is polled
 		s.Env["CFRONT_CALLBACK_URL"] = "http://" + api
 	}
 	return nil
@@ -313,7 +314,7 @@ func (s *Stack) startApp(ctx context.Context) error {
 	if s.app, err = app.Start(ctx, config, app.Parts{API: true, Worker: true, Migrate: true}); err != nil {
 		return err
 	}
-	s.APIAddr = s.app.Addr
+	s.APIAddr, s.APIURL = s.app.Addr, s.app.URL
 	go func() {
 		if err, ok := <-s.app.Failed; ok {
 			s.Failed <- fmt.Errorf("API: %w", err)

@@ -44,6 +44,8 @@ const drainLimit = 15 * time.Second
 type Running struct {
 	// Addr is where the API listens; "" without one.
 	Addr string
+	// URL is Addr with http:// or https:// before it; "" without an API.
+	URL string
 	// Failed delivers the error that ended the API's server early.
 	Failed <-chan error
 
@@ -87,6 +89,9 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 
 	if parts.API { // the port first: a busy one is the commonest mistake
 		if listener, err = listen(ctx, c.APIAddr); err != nil {
+			return r, err
+		}
+		if listener, err = c.secured(ctx, listener); err != nil {
 			return r, err
 		}
 	}
@@ -210,6 +215,7 @@ func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err 
 		return err
 	}
 	r.Addr = listener.Addr().String()
+	r.URL = c.scheme() + r.Addr
 	failed := make(chan error, 1)
 	r.Failed = failed
 	go func() {

@@ -46,12 +46,12 @@ var DevelopmentAgreement []byte
 // readCFRONT reads the bank's part of the environment. Without CFRONT_URL it is the
 // simulated bank; with it, the agreement must be given: nobody can guess a bank's
 // products.
-func readCFRONT(get func(name, otherwise string) string, apiAddr string, note func(string, error)) CFRONT {
+func readCFRONT(get func(name, otherwise string) string, callback string, note func(string, error)) CFRONT {
 	c := CFRONT{URL: get("CFRONT_URL", ""), StoreID: get("CFRONT_STORE_ID", ""), Secret: get("CFRONT_SECRET", ""), CallbackURL: get("CFRONT_CALLBACK_URL", "")}
 	simulated := c.URL == ""
 	if simulated {
 		c.URL, c.StoreID, c.Secret = defaultCFRONTURL, get("CFRONT_STORE_ID", defaultCFRONTStoreID), get("CFRONT_SECRET", defaultCFRONTSecret)
-		c.CallbackURL = get("CFRONT_CALLBACK_URL", "http://"+apiAddr)
+		c.CallbackURL = get("CFRONT_CALLBACK_URL", callback)
 	}
 	c.TLS = readTLS(get, note, "CFRONT", address{"CFRONT_URL", c.URL})
 	if c.CallbackURL != "" {

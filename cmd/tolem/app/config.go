@@ -23,6 +23,7 @@ type Config struct {
 	DatabaseURL     string             // DATABASE_URL: postgres://… or sqlite:///path
 	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
 	APIAddr         string             // API_ADDR
+	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
 	Tokens          string             // API_TOKENS: name:role:secret,…
 	ProcessingURL   string             // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string             // PROCESSING_TOKEN
@@ -83,8 +84,9 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	var wrong complaints
 	note := wrong.note
+	c.APITLS = readAPITLS(get, note)
 	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
-	c.CFRONT = readCFRONT(get, c.APIAddr, note)
+	c.CFRONT = readCFRONT(get, c.callback(), note)
 	c.Collection = readCollection(get, note)
 	initial, err := time.ParseDuration(get("RETRY_INITIAL", defaultRetryInitial))
 	note("RETRY_INITIAL", err)

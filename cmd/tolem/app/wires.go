@@ -32,6 +32,16 @@ func readTLS(get func(name, otherwise string) string, note func(string, error), 
 	return f
 }
 
+// readAPITLS reads how the API answers: API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA.
+func readAPITLS(get func(name, otherwise string) string, note func(string, error)) certificates.Files {
+	f := certificates.Files{Authorities: get("API_TLS_CLIENT_CA", ""), Certificate: get("API_TLS_CERT", ""), Key: get("API_TLS_KEY", "")}
+	notePair(note, "API_TLS_CERT", "API_TLS_KEY", f)
+	if f.Authorities != "" && f.Certificate == "" {
+		note("API_TLS_CLIENT_CA", errors.New("needs API_TLS_CERT and API_TLS_KEY: clients show certificates over TLS only"))
+	}
+	return f
+}
+
 func notePair(note func(string, error), certificate, key string, f certificates.Files) {
 	switch {
 	case f.Certificate != "" && f.Key == "":
@@ -86,4 +96,38 @@ func (c Config) warnOfPlainText(ctx context.Context) {
 
 func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// scheme is how the API's addresses begin.
+func (c Config) scheme() string {
+	if c.APITLS.Empty() {
+		return "http://"
+	}
+	return "https://"
+}
+
+// callback is where the simulated bank reaches the API. Behind TLS it cannot: it knows no
+// private authority and has no certificate. It is polled then.
+func (c Config) callback() string {
+	if c.APITLS.Empty() {
+		return c.scheme() + c.APIAddr
+	}
+	return ""
+}
+
+// secured puts TLS in front of the API where it has a certificate. Without one it says so
+// when other machines can reach it.
+func (c Config) secured(ctx context.Context, plain net.Listener) (net.Listener, error) {
+	if c.APITLS.Empty() {
+		if addr, ok := plain.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+			slog.WarnContext(ctx, "the API listens for other machines without TLS: tokens, names and account numbers cross the network readable; set API_TLS_CERT and API_TLS_KEY, or keep API_ADDR on loopback behind a proxy with TLS",
+				"address", addr.String())
+		}
+		return plain, nil
+	}
+	settings, err := certificates.Server(c.APITLS)
+	if err != nil {
+		return plain, fmt.Errorf("%w: API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA: %w", ErrConfig, err)
+	}
+	return tls.NewListener(plain, settings), nil
 }
