@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -105,8 +106,7 @@ func (t *Tokens) add(entry string) error {
 
 // secretSum is the SHA-256 of a secret that is written in clear or as its sum.
 func secretSum(secret string) (sum [sha256.Size]byte, err error) {
-	digits, hashed := strings.CutPrefix(secret, "sha256:")
-	if hashed {
+	if digits, sumOnly := strings.CutPrefix(secret, hashed); sumOnly {
 		raw, err := hex.DecodeString(digits)
 		if err != nil || len(raw) != sha256.Size {
 			return sum, errors.New("sha256: must be followed by 64 hexadecimal digits")
@@ -122,6 +122,26 @@ func secretSum(secret string) (sum [sha256.Size]byte, err error) {
 	}
 	return sha256.Sum256([]byte(secret)), nil
 }
+
+// NewToken makes a secret of at least 128 random bits for a caller of some roles, and
+// the entries of API_TOKENS that let it in, one for each role. They hold the secret's SHA-256
+// alone, which nobody turns back into so long a secret. Errors are those of ParseTokens.
+func NewToken(name string, roles ...string) (secret, entries string, err error) {
+	secret = rand.Text()
+	sum := sha256.Sum256([]byte(secret))
+	lines := make([]string, len(roles))
+	for i, r := range roles {
+		lines[i] = name + ":" + r + ":" + hashed + hex.EncodeToString(sum[:])
+	}
+	entries = strings.Join(lines, ",")
+	if _, err := ParseTokens(entries); err != nil {
+		return "", "", err
+	}
+	return secret, entries, nil
+}
+
+// hashed begins a secret that is written as its sum.
+const hashed = "sha256:"
 
 // find is the caller of a secret. It compares with every caller, each in
 // constant time, so that how long it takes says nothing about a near miss.

@@ -72,3 +72,23 @@ func TestTokenHashedInTheConfiguration(t *testing.T) {
 	b.status(b.get(secretAgent, "/v1/payments"), 200)
 	b.status(b.get(hex.EncodeToString(sum[:]), "/v1/payments"), 401) // the sum is not the secret
 }
+
+// A made token lets in by its secret, and by nothing that stands in the configuration.
+func TestNewToken(t *testing.T) {
+	secret, entries, err := api.NewToken("till", "agent", "store")
+	must(t, err)
+	b := newBank(t, func(o *api.Options) {
+		o.Tokens, err = api.ParseTokens(entries)
+		must(t, err)
+	})
+	b.status(b.get(secret, "/v1/payments"), 200)
+	b.status(b.get(secret, "/v1/orders"), 200)
+	b.status(b.get(secret, "/v1/balance/history"), 403)
+	_, sum, _ := strings.Cut(entries, "sha256:")
+	for _, token := range []string{entries, sum[:64], "sha256:" + sum[:64]} {
+		b.status(b.get(token, "/v1/payments"), 401)
+	}
+	if strings.Contains(entries, secret) {
+		t.Error("the entries hold the secret")
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tolem/api"
 	"tolem/cmd/tolem/app"
 	"tolem/cmd/tolem/logging"
 	"tolem/cmd/tolem/tracing"
@@ -42,6 +43,7 @@ func command() *cobra.Command {
 			app.Parts{API: true, Worker: true, Migrate: true}),
 		migrate(),
 		verify(),
+		token(),
 	)
 	return root
 }
@@ -114,6 +116,25 @@ func migrate() *cobra.Command {
 			if len(applied) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do")
 			}
+			return nil
+		},
+	}
+}
+
+// token makes a caller's secret and what lets it in. It reads no environment and keeps
+// nothing.
+func token() *cobra.Command {
+	return &cobra.Command{
+		Use: "token <name> <role>…", Short: "Make a random secret for a caller of the API, and its entry of API_TOKENS.",
+		Long: "Prints a new secret, which goes to the caller and is kept nowhere, and its entry of API_TOKENS, which holds its SHA-256 only.\n" +
+			"Roles are agent, store, k2, viewer and operator. Entries of several callers are joined by commas.",
+		Example: "  tolem token till-7 agent store", Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			secret, entries, err := api.NewToken(args[0], args[1:]...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "secret      %s\nAPI_TOKENS  %s\n", secret, entries)
 			return nil
 		},
 	}
