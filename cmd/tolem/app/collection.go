@@ -122,16 +122,26 @@ func (c Collection) system() (system *abs.Client, err error) {
 	return system, nil
 }
 
-// producer tells Loxon.
-func (c Collection) producer() (producer *loxon.Producer, err error) {
-	o := c.Loxon
+// topic is Loxon's topic, with who we are and whom we believe.
+func (c Collection) topic() (o loxon.Options, err error) {
+	o = c.Loxon
 	if o.TLS, err = partnerTLS("KAFKA", c.KafkaTLS); err != nil {
-		return nil, err
+		return loxon.Options{}, err
 	}
 	if c.Encrypted && o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12} // the system's authorities
 	}
-	if producer, err = loxon.New(o); err != nil {
+	return o, nil
+}
+
+// producer tells Loxon.
+func (c Collection) producer() (*loxon.Producer, error) {
+	o, err := c.topic()
+	if err != nil {
+		return nil, err
+	}
+	producer, err := loxon.New(o)
+	if err != nil {
 		return nil, fmt.Errorf("%w: KAFKA_*, LOXON_TOPIC: %w", ErrConfig, err)
 	}
 	return producer, nil

@@ -9,7 +9,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
-	"tolem/partners/loxon"
 	"tolem/verification"
 )
 
@@ -39,8 +38,10 @@ func Verify(ctx context.Context, c Config, o VerifyOptions) (*verification.Repor
 		}
 		defer v.Temporal.Close()
 	}
-	if v.Loxon = c.Collection.Loxon; o.WithoutTopic {
-		v.Loxon = loxon.Options{}
+	if !o.WithoutTopic {
+		if v.Loxon, err = c.Collection.topic(); err != nil {
+			return nil, err
+		}
 	}
 	return verification.Verify(ctx, v)
 }
