@@ -91,6 +91,20 @@ func (s *Server) contractProcess(c echo.Context) (string, error) {
 	return o.Contract.WorkflowID(), err
 }
 
+// contractCalls lists a contract's calls. The code is ABS's and not the processing centre's,
+// and ABS's words may name people: neither has a text here.
+func (s *Server) contractCalls() rows[string, storage.Attempt, attemptView] {
+	calls := s.attempts(s.contractProcess)
+	calls.view = func(a storage.Attempt) attemptView {
+		v := attemptOf(a)
+		if a.ResultCode != nil {
+			v.ResultText, v.ResultMessage = "", ""
+		}
+		return v
+	}
+	return calls
+}
+
 // getPaymentOrder answers GET /v1/payment-orders/{contract}: the contract's last payment
 // order with its dossier, from the ledger.
 func (s *Server) getPaymentOrder(c echo.Context) error {

@@ -259,7 +259,7 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/payment-orders/:contract", cardFile, nil, s.getPaymentOrder},
 		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents().list},
 		{http.MethodPost, "/v1/payment-orders/:contract/events", []role{roleK2}, nil, s.reportStatus},
-		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.attempts(s.contractProcess).list},
+		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.contractCalls().list},
 		{http.MethodGet, "/v1/payment-orders/:contract/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.contractProcess).list},
 		{http.MethodPost, "/v1/payment-orders/:contract/retry", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRetry)},
 		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
