@@ -77,8 +77,14 @@ const (
 	ReturnFailed    ReturnState = "failed"    // the bank refused, and certainly took nothing off
 )
 
+// OpenReturnStates lists the states that a workflow still moves.
+func OpenReturnStates() []ReturnState { return []ReturnState{ReturnAccepted, ReturnReturning} }
+
+// TerminalReturnStates lists the states that nothing leaves.
+func TerminalReturnStates() []ReturnState { return []ReturnState{ReturnReturned, ReturnFailed} }
+
 // Terminal says whether nothing leaves the state.
-func (s ReturnState) Terminal() bool { return s == ReturnReturned || s == ReturnFailed }
+func (s ReturnState) Terminal() bool { return slices.Contains(TerminalReturnStates(), s) }
 
 // Why an order failed when the bank told no sub-state, stable names.
 const (

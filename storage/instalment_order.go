@@ -121,7 +121,7 @@ func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[strin
 	}
 	written := tx.Model(&InstalmentOrder{}).
 		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalOrderStates()).Updates(columns)
-	return written.RowsAffected == 1, written.Error
+	return wrote(written, domain.ProcessOrder, columns)
 }
 
 // Decide commits the store's decision, once and for ever, while the order takes

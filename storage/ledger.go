@@ -28,6 +28,8 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 	_ "modernc.org/sqlite" // registers "sqlite"; the driver Temporal's server links too, a second one of that name panics
+
+	"tolem/domain"
 )
 
 //go:embed migrations/postgres/*.sql migrations/sqlite/*.sql
@@ -48,6 +50,7 @@ type Ledger struct {
 	dialect goose.Dialect
 	file    string // SQLite's; "" on PostgreSQL
 	numbers paymentNumbers
+	onEnd   func(domain.Process, string) // nil tells nobody
 }
 
 // connections of one process; PostgreSQL's default server takes 100 in all, and
@@ -201,7 +204,15 @@ func (l *Ledger) migrator() (*goose.Provider, error) {
 	return provider, nil
 }
 
-// inTransaction runs do in one transaction; an error rolls everything back.
+// inTransaction runs do in one transaction; an error rolls everything back. The
+// ends that it wrote are told after the commit.
 func (l *Ledger) inTransaction(ctx context.Context, do func(tx *gorm.DB) error) error {
-	return l.db.WithContext(ctx).Transaction(do)
+	var ended ends
+	if err := l.db.WithContext(ended.within(ctx)).Transaction(do); err != nil {
+		return err
+	}
+	if l.onEnd != nil {
+		ended.tell(l.onEnd)
+	}
+	return nil
 }

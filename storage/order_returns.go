@@ -56,9 +56,6 @@ var (
 	ErrReturnOpen     = errors.New("another return of this order is under way")
 )
 
-// terminalReturnStates lists the states of a return that nothing leaves.
-var terminalReturnStates = []domain.ReturnState{domain.ReturnReturned, domain.ReturnFailed}
-
 // AcceptReturn commits the return in state accepted: from then on it is never lost.
 //
 // The same request under the return's number is the return that is there, with
@@ -151,7 +148,7 @@ type ReturnCall struct {
 
 func (c ReturnCall) row(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&OrderReturn{}).
-		Where("order_id = ? AND id = ? AND step < ? AND state NOT IN ?", c.OrderID, c.ID, c.Call.Step, terminalReturnStates)
+		Where("order_id = ? AND id = ? AND step < ? AND state NOT IN ?", c.OrderID, c.ID, c.Call.Step, domain.TerminalReturnStates())
 }
 
 // BeginReturn commits the started row of a call to return, and that it may be on
@@ -214,8 +211,13 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 			columns["next_attempt_at"], columns["waits"] = At(now.Add(after.NextWait)), after.Waits
 		}
 		written := c.row(tx).Updates(columns)
-		if changed = written.RowsAffected == 1; written.Error != nil || !changed || after.State != domain.ReturnReturned {
+		changed = written.RowsAffected == 1
+		if written.Error != nil || !changed {
 			return written.Error
+		}
+		noteEnd(tx, domain.ProcessReturn, after.State)
+		if after.State != domain.ReturnReturned {
+			return nil
 		}
 		return tx.Exec(`UPDATE instalment_orders SET returned_sum = returned_sum + (SELECT sum FROM order_returns WHERE order_id = ? AND id = ?), updated_at = ?
 			WHERE id = ?`, c.OrderID, c.ID, now, c.OrderID).Error
@@ -229,7 +231,7 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 // FlagReturn raises needs_operator on an open return and journals why.
 func (l *Ledger) FlagReturn(ctx context.Context, order domain.StoreOrderID, id domain.StoreReturnID, reason domain.OperatorReason, execution string) error {
 	return l.flag(ctx, flagging{process: order.ReturnWorkflowID(id), reason: reason, execution: execution, open: func(tx *gorm.DB) *gorm.DB {
-		return tx.Model(&OrderReturn{}).Where("order_id = ? AND id = ? AND state NOT IN ?", order, id, terminalReturnStates)
+		return tx.Model(&OrderReturn{}).Where("order_id = ? AND id = ? AND state NOT IN ?", order, id, domain.TerminalReturnStates())
 	}})
 }
 

@@ -215,7 +215,7 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 	written := tx.Model(&Payment{}).
 		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalStates()).
 		Updates(map[string]any(columns))
-	return written.RowsAffected == 1, written.Error
+	return wrote(written, domain.ProcessPayment, columns)
 }
 
 // neverPaid narrows a state write to payments for which no pay was ever sent.

@@ -133,7 +133,7 @@ func writePaymentOrder(tx *gorm.DB, id int64, columns map[string]any) (changed b
 		columns["close_action"], columns["close_until"] = nil, nil
 	}
 	written := tx.Model(&PaymentOrder{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalPaymentOrderStates()).Updates(columns)
-	return written.RowsAffected == 1, written.Error
+	return wrote(written, domain.ProcessPaymentOrder, columns)
 }
 
 // ContractStanding is what a contract's process goes by.
