@@ -135,8 +135,13 @@ func TestBatchIsAcceptedRowByRow(t *testing.T) {
 	if leak := leaked(starts[0].String()); leak != "" || len(starts[0].String()) > 1000 {
 		t.Errorf("Temporal was told personal data, or items: %s", leak)
 	}
-	if metrics := string(b.get("", "/metrics").body); !strings.Contains(metrics, "tolem_payments_accepted_total 5") {
-		t.Errorf("metrics: %s", metrics)
+	metrics := string(b.get("", "/metrics").body)
+	for _, line := range []string{
+		"tolem_payments_accepted_total 5", `tolem_intake_items_total{kind="payments",result="accepted"} 4`, `tolem_intake_batches_total{kind="payments"} 1`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("%s is not in the metrics:\n%s", line, metrics)
+		}
 	}
 }
 

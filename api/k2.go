@@ -48,6 +48,9 @@ func (s *Server) takeLoans(c echo.Context) error {
 	}
 	concerns(c, taken.Batch.WorkflowID())
 	slog.InfoContext(ctx, "loans taken in", "process", taken.Batch.WorkflowID(), "begun", taken.Begun, "updated", taken.Updated)
+	s.metrics.batch(batchOfLoans, map[string]int{
+		rowAccepted: taken.Begun, rowUpdated: taken.Updated, rowReplayed: len(loans) - taken.Begun - taken.Updated,
+	})
 	s.patiently(ctx, func(ctx context.Context) {
 		if err := workflows.StartLoanIntake(ctx, s.temporal, taken.Batch); err != nil {
 			slog.WarnContext(ctx, "loans are taken in and not started; the sweep starts them", "process", taken.Batch.WorkflowID(), "error", err)

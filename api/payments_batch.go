@@ -201,6 +201,7 @@ func (s *Server) answerBatch(c echo.Context, batch domain.BatchID, items []batch
 			counts.Refused++
 		}
 	}
+	s.metrics.batch(batchOfPayments, map[string]int{rowAccepted: counts.Accepted, rowReplayed: counts.Replayed, rowRefused: counts.Refused})
 	if waiting {
 		s.startIntake(c.Request().Context(), batch)
 	}
