@@ -55,7 +55,7 @@ type BalanceResult struct {
 	Failed  int             `json:"failed,omitempty"`  // payments whose workflow takes no signal: their ladder goes on
 }
 
-// WatchBalance asks for the balance, keeps it in the history, shows it to monitoring and,
+// WatchBalance asks for the balance, keeps it in the history, which monitoring reads, and,
 // when it rose, tells the payments that wait for funds to look again at once.
 //
 // Idempotent: an equal balance changes nothing, and a rise is told until every
@@ -76,7 +76,6 @@ func (b *Balance) WatchBalance(ctx context.Context, _ BalanceInput) (BalanceResu
 	if err != nil {
 		return BalanceResult{}, err
 	}
-	b.Metrics.balanceRead(reading, at)
 	reportCrossing(ctx, record)
 	result := BalanceResult{Balance: &reading.Balance, Rose: record.Changed && record.Now.Rose}
 	if record.ToWake == 0 {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"tolem/domain"
 	"tolem/storage"
@@ -65,56 +62,6 @@ func reportCrossing(ctx context.Context, record storage.BalanceRecord) {
 	}
 	slog.Log(ctx, level, message, "agent_id", record.Now.AgentID, "balance", record.Now.Balance.String(),
 		"overdraft", record.Now.Overdraft.String(), "notification", notification, "currency", record.Now.Currency)
-}
-
-// balanceMetrics show the account to monitoring, in tenge. A worker that has not
-// read it yet shows nothing, rather than a balance of 0. Only one worker reads it
-// each minute, and the others show their own last reading: take the values
-// beside the newest read_timestamp.
-type balanceMetrics struct {
-	balance, overdraft, notification, low, readAt *prometheus.GaugeVec
-	unread                                        prometheus.Counter
-}
-
-func newBalanceMetrics(registry prometheus.Registerer) balanceMetrics {
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
-		registry.MustRegister(g)
-		return g
-	}
-	m := balanceMetrics{
-		balance:      gauge("tolem_agent_balance", "The agent's balance at the processing centre, in tenge, when this process last read it."),
-		overdraft:    gauge("tolem_agent_overdraft", "At this balance the processing centre switches payments off, in tenge."),
-		notification: gauge("tolem_agent_notification", "At this balance the agent is told, in tenge; absent when the processing centre names none."),
-		low:          gauge("tolem_agent_balance_low", "1 when the balance is at or under the level's amount, else 0.", "level"),
-		readAt:       gauge("tolem_agent_balance_read_timestamp_seconds", "When this process last read the balance; Unix time."),
-		unread: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "tolem_agent_balance_failures_total", Help: "Questions for the balance that brought none.",
-		}),
-	}
-	registry.MustRegister(m.unread)
-	return m
-}
-
-func (m *Metrics) balanceRead(r storage.BalanceReading, at time.Time) {
-	if m == nil {
-		return
-	}
-	m.balances.balance.WithLabelValues().Set(tenge(r.Balance))
-	m.balances.overdraft.WithLabelValues().Set(tenge(r.Overdraft))
-	m.balances.notification.Reset()
-	if r.Notification != nil {
-		m.balances.notification.WithLabelValues().Set(tenge(*r.Notification))
-	}
-	m.balances.low.WithLabelValues("overdraft").Set(truth(reaches(r, &r.Overdraft)))
-	m.balances.low.WithLabelValues("notification").Set(truth(reaches(r, r.Notification)))
-	m.balances.readAt.WithLabelValues().Set(float64(at.Unix()))
-}
-
-func (m *Metrics) balanceUnread() {
-	if m != nil {
-		m.balances.unread.Inc()
-	}
 }
 
 // tenge is for Prometheus, which knows nothing but floats; nothing is decided by

@@ -68,7 +68,7 @@ func (c *CFRONT) record(ctx context.Context, in OrderCallInput, made madeCall, o
 
 // report counts and logs one call: ids, states and reasons only.
 func (c *CFRONT) report(ctx context.Context, made storage.Call, o storage.Outcome, reason domain.OperatorReason) {
-	c.Metrics.bankCall(made.Name, o)
+	c.Metrics.attempt(cfront.Partner, made.Name, o)
 	note(ctx, made, o)
 	level := slog.LevelInfo
 	if reason != "" {

@@ -121,6 +121,9 @@ func (c *Collection) FlagContract(ctx context.Context, in CollectionInput) (Coll
 	return c.standing(ctx, in.Contract, "")
 }
 
+// callTell is the journal's name of telling Loxon.
+const callTell = "tell"
+
 // maxTold is how many events one TellLoxon tells; more follow in the next.
 const maxTold = 20
 
@@ -130,7 +133,7 @@ const maxTold = 20
 // ledger does.
 func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
 	for range maxTold {
-		made := storage.Call{Process: in.Contract.WorkflowID(), Name: "tell", Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
+		made := storage.Call{Process: in.Contract.WorkflowID(), Name: callTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, c.encode)
 		if err != nil {
 			return CollectionStanding{}, err
@@ -185,7 +188,10 @@ func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, t
 		t.Outcome.Kind, t.Outcome.Failure = string(domain.Unknown), "unclassified"
 	}
 	slog.InfoContext(ctx, "event told", "process", made.Process, "seq", seq, "attempt", made.Attempt, "outcome", t.Outcome.Kind, "failure", t.Outcome.Failure)
-	c.Metrics.collectionCall(made.Name, t.Outcome)
+	c.Metrics.attempt(loxon.Partner, made.Name, t.Outcome)
+	if t.Place != nil {
+		c.Metrics.sent(told.Event.Status)
+	}
 	note(ctx, made, t.Outcome)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()

@@ -89,7 +89,7 @@ func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.P
 	g.Item = item
 	slog.InfoContext(ctx, "core banking call", "process", made.Process, "part", part, "cause", made.Cause, "outcome", g.Outcome.Kind,
 		"failure", g.Outcome.Failure, "http_status", g.Outcome.HTTPStatus, "duration", g.Outcome.Duration)
-	c.Metrics.collectionCall(made.Name, g.Outcome)
+	c.Metrics.attempt(abs.Partner, made.Name, g.Outcome)
 	note(ctx, made, g.Outcome)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()

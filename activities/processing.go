@@ -22,6 +22,12 @@ import (
 // activity was cancelled or timed out meanwhile.
 const recordLimit = 5 * time.Second
 
+// The journal's names of the calls to the processing centre.
+const (
+	callCheck = "check"
+	callPay   = "pay"
+)
+
 // Processing calls the processing centre for payments of the ledger.
 type Processing struct {
 	Ledger  *storage.Ledger
@@ -106,7 +112,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if refused != nil {
 		return p.heldBack(ctx, in, *refused), nil
 	}
-	call := in.call(ctx, "check", payment.Attempts+1, body)
+	call := in.call(ctx, callCheck, payment.Attempts+1, body)
 	reply, callErr := p.Centre.Check(numbered(ctx, call), body)
 	answered(callErr)
 	record := storage.CheckRecord{Call: call, Outcome: outcomeOf(call, reply, callErr)}
@@ -198,7 +204,7 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 		return p.heldBack(ctx, in, *refused), nil // the first pay stays the first
 	}
 	first, isFirst := p.firsts.take(in.PaymentID, in.Step)
-	call := in.call(ctx, "pay", first.attempt, payment.PayBody)
+	call := in.call(ctx, callPay, first.attempt, payment.PayBody)
 	if !isFirst {
 		begun, err := p.Ledger.BeginPay(ctx, call)
 		if err != nil || !begun.OK {
@@ -343,7 +349,7 @@ func (p *Processing) standing(ctx context.Context, id domain.AgentTransactionID)
 
 // report counts and logs one attempt: ids, codes and reasons only.
 func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Outcome, v domain.Verdict) {
-	p.Metrics.attempt(call.Name, o)
+	p.Metrics.attempt(processing.Partner, call.Name, o)
 	note(ctx, call, o)
 	level := slog.LevelInfo
 	if v.OperatorReason != "" {

@@ -113,10 +113,9 @@ func (r *SweepResult) nudged(ctx context.Context, temporal client.Client, proces
 // payment ends for being old, so somebody has to see it.
 func (s *Sweep) age(ctx context.Context) error {
 	for _, limit := range []struct {
-		name  string
 		after time.Duration
 		level slog.Level
-	}{{"warn", s.WarnAfter, slog.LevelWarn}, {"raise", s.RaiseAfter, slog.LevelError}} {
+	}{{s.WarnAfter, slog.LevelWarn}, {s.RaiseAfter, slog.LevelError}} {
 		if limit.after == 0 {
 			continue
 		}
@@ -124,7 +123,6 @@ func (s *Sweep) age(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Metrics.old(limit.name, old)
 		if old > 0 {
 			slog.Log(ctx, limit.level, "open payments are older than the limit", "limit", limit.after, "number", old)
 		}

@@ -41,6 +41,7 @@ func newWatched(t *testing.T) *watched {
 		Ledger: w.ledger, Centre: w.process().Centre, Temporal: w.temporal.client,
 		Metrics: activities.NewMetrics(w.registry), Nudges: rate.NewLimiter(rate.Inf, 0),
 	}
+	w.registry.MustRegister(activities.NewLedgerMetrics(w.ledger, 0))
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(w.log, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })

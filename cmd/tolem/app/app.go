@@ -86,6 +86,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.ledger.OnEnd(activities.CountEnds(registry))
 
 	if parts.API { // the port first: a busy one is the commonest mistake
 		if listener, err = listen(ctx, c.APIAddr); err != nil {
@@ -102,6 +103,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		}
 	}
 	if parts.API {
+		registry.MustRegister(activities.NewLedgerMetrics(r.ledger, activities.LedgerReadEvery)) // by APIs only: see there
 		r.meetTemporal(ctx)
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
