@@ -10,13 +10,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
 	"tolem/activities"
 	"tolem/api"
+	"tolem/cmd/tolem/metrics"
 	"tolem/cmd/tolem/tracing"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -54,6 +53,7 @@ type Running struct {
 	workers  *workers.Workers
 	loxon    *loxon.Producer
 	server   *api.Server
+	metrics  *metrics.Server // nil with an API, which serves them, or without METRICS_ADDR
 }
 
 // Start runs the parts over one Temporal client, so that a worker in the same
@@ -81,13 +81,10 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	if err != nil {
 		return r, err
 	}
+	registry := r.measure(&c, parts)
 	if r.temporal, err = c.temporalClient(); err != nil {
 		return r, err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	r.ledger.OnEnd(activities.CountEnds(registry))
-
 	if parts.API { // the port first: a busy one is the commonest mistake
 		if listener, err = listen(ctx, c.APIAddr); err != nil {
 			return r, err
@@ -96,6 +93,9 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 			return r, err
 		}
 	}
+	if err = r.serveMetrics(ctx, c, parts, registry); err != nil {
+		return r, err
+	}
 	if parts.Worker {
 		err = r.startWorker(ctx, c, partners{centre, bank}, activities.NewMetrics(registry))
 		if err != nil {
@@ -103,7 +103,6 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		}
 	}
 	if parts.API {
-		registry.MustRegister(activities.NewLedgerMetrics(r.ledger, activities.LedgerReadEvery)) // by APIs only: see there
 		r.meetTemporal(ctx)
 		err = r.startAPI(c, listener, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
@@ -247,6 +246,9 @@ func (r *Running) Stop() {
 	}
 	if r.temporal != nil {
 		r.temporal.Close()
+	}
+	if r.metrics != nil {
+		r.metrics.Close()
 	}
 	if r.ledger != nil {
 		_ = r.ledger.Close() // nothing is written after the drain

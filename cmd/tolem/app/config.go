@@ -24,6 +24,7 @@ type Config struct {
 	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
 	APIAddr         string             // API_ADDR
 	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
+	MetricsAddr     string             // METRICS_ADDR: where a worker without an API serves /metrics; "" serves none
 	Tokens          string             // API_TOKENS: name:role:secret,…
 	ProcessingURL   string             // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string             // PROCESSING_TOKEN
@@ -76,7 +77,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	c := Config{
 		DatabaseURL: get("DATABASE_URL", defaultDatabase), Temporal: temporal,
-		APIAddr: get("API_ADDR", DefaultAPIAddr), Tokens: lookup("API_TOKENS"),
+		APIAddr: get("API_ADDR", DefaultAPIAddr), MetricsAddr: lookup("METRICS_ADDR"), Tokens: lookup("API_TOKENS"),
 		ProcessingURL: lookup("PROCESSING_URL"), ProcessingToken: lookup("PROCESSING_TOKEN"),
 	}
 	if c.ProcessingURL == "" {
