@@ -25,6 +25,7 @@ func TestTemporalsMetricsAreServed(t *testing.T) {
 			root := sdk.WithTags(map[string]string{"task_queue": "none", "namespace": "default"})
 			root.Counter("temporal_request").Inc(2)
 			root.WithTags(map[string]string{"task_queue": "tolem", "operation": "StartWorkflow"}).Counter("temporal_request").Inc(1)
+			root.Counter("temporal_local_activity_total").Inc(1)
 			root.Gauge("temporal_num_pollers").Update(16)
 			root.Timer("temporal_request_latency").Record(20 * time.Millisecond)
 		})
@@ -37,6 +38,7 @@ func TestTemporalsMetricsAreServed(t *testing.T) {
 	for _, line := range []string{
 		`temporal_request_total{namespace="default",task_queue="none"} 16`,
 		`temporal_request_total{namespace="default",operation="StartWorkflow",task_queue="tolem"} 8`,
+		`temporal_local_activity_total{namespace="default",task_queue="none"} 8`,
 		`temporal_num_pollers{namespace="default",task_queue="none"} 16`,
 		`temporal_request_latency_seconds_bucket{namespace="default",task_queue="none",le="0.01"} 0`,
 		`temporal_request_latency_seconds_bucket{namespace="default",task_queue="none",le="0.025"} 8`,

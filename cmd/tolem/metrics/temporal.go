@@ -15,7 +15,7 @@ import (
 
 // sdkBuckets are seconds: a call to a near Temporal takes milliseconds, a workflow may
 // last for days, which is in the last.
-var sdkBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400}
+var sdkBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60, 3600, 86400}
 
 // sdkHelp goes with every metric of the SDK.
 const sdkHelp = "Of Temporal's Go SDK: https://docs.temporal.io/references/sdk-metrics"
@@ -87,7 +87,7 @@ func (h handler) WithTags(tags map[string]string) client.MetricsHandler {
 }
 
 func (h handler) Counter(name string) client.MetricsCounter {
-	name += "_total"
+	name = strings.TrimSuffix(name, "_total") + "_total" // of local activities it ends so already
 	return counter{vector(h, "counter", name, func(labels []string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: sdkHelp}, labels)
 	}).WithLabelValues(h.values...)}
