@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
+	"tolem/api/probes"
 	"tolem/domain"
 	"tolem/partners/cfront"
 	"tolem/partners/k2"
@@ -91,7 +92,7 @@ type Server struct {
 	collectionTerms workflows.CollectionTerms
 
 	catalogue catalogue
-	health    health
+	ready     *probes.Readiness
 	comparing chan struct{} // holds one for each register that is being compared
 	metrics   metrics
 	tracer    trace.Tracer // nil: no spans
@@ -138,6 +139,7 @@ func New(o Options) (*Server, error) {
 	if o.Tracing != nil {
 		s.tracer = o.Tracing.Tracer("tolem/api")
 	}
+	s.ready = s.readiness()
 	s.echo = s.routes()
 	s.http = &http.Server{
 		Handler:           s.echo,
