@@ -22,12 +22,15 @@ func (s *Server) readyz(c echo.Context) error {
 
 // readiness is all that accepting and starting payments takes.
 func (s *Server) readiness() *probes.Readiness {
-	return probes.New(
-		probes.Check{Name: "ledger", Ask: s.ledger.Ping},
-		probes.Check{Name: "schema", Ask: s.ledger.CheckSchema},
-		probes.Check{Name: "temporal", Ask: s.checkTemporal},
-		probes.Check{Name: "serving", Ask: s.checkServing},
-	)
+	checks := []probes.Check{
+		{Name: "ledger", Ask: s.ledger.Ping},
+		{Name: "schema", Ask: s.ledger.CheckSchema},
+		{Name: "temporal", Ask: s.checkTemporal},
+	}
+	if s.cluster != nil {
+		checks = append(checks, probes.Check{Name: "cluster", Ask: s.cluster})
+	}
+	return probes.New(append(checks, probes.Check{Name: "serving", Ask: s.checkServing})...)
 }
 
 // checkTemporal asks the frontend's health service.

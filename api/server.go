@@ -66,8 +66,11 @@ type Options struct {
 	// K2Rules say how strict the card file's numbers are read.
 	K2Rules         k2.Rules
 	CollectionTerms workflows.CollectionTerms // which every contract carries to its workflow
-	Registry        *prometheus.Registry      // served at /metrics; nil makes one
-	Tracing         trace.TracerProvider      // makes a span for every request; nil makes none
+	// Cluster fails while Temporal lacks what our processes need of it, with a probes.Lack;
+	// nil asks nothing.
+	Cluster  func(context.Context) error
+	Registry *prometheus.Registry // served at /metrics; nil makes one
+	Tracing  trace.TracerProvider // makes a span for every request; nil makes none
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -92,6 +95,7 @@ type Server struct {
 	collectionTerms workflows.CollectionTerms
 
 	catalogue catalogue
+	cluster   func(context.Context) error
 	ready     *probes.Readiness
 	comparing chan struct{} // holds one for each register that is being compared
 	metrics   metrics
@@ -133,7 +137,7 @@ func New(o Options) (*Server, error) {
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
 		bank:      o.Bank, agreement: o.Agreement, callbackURL: o.CallbackURL, orderTerms: o.OrderTerms, dictionary: spoken,
-		k2Rules: o.K2Rules, collectionTerms: o.CollectionTerms,
+		k2Rules: o.K2Rules, collectionTerms: o.CollectionTerms, cluster: o.Cluster,
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	if o.Tracing != nil {

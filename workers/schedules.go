@@ -1,13 +1,17 @@
 package workers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"tolem/activities"
@@ -27,8 +31,8 @@ type schedule struct {
 const catalogueEvery = 5 * time.Minute
 
 // schedules lists them all.
-func (o Options) schedules() []schedule {
-	older := o.SweepOlderThan
+func (c Cluster) schedules() []schedule {
+	older := c.SweepOlderThan
 	if older == 0 {
 		older = time.Minute
 	}
@@ -42,35 +46,93 @@ func (o Options) schedules() []schedule {
 	}
 }
 
-// Prepare gives the cluster what we need of it: the search attributes and the
-// schedules. It may run any number of times, by any number of workers.
-func Prepare(ctx context.Context, o Options) error {
-	if err := prepareSearchAttributes(ctx, o); err != nil {
-		return err
-	}
-	for _, s := range o.schedules() {
-		if err := s.create(ctx, o.Temporal); err != nil {
-			return err
+// catchUp is how late a run may be: a cluster that was away for an hour needs one run, not
+// sixty.
+const catchUp = time.Minute
+
+func (c Cluster) applySchedules(ctx context.Context) ([]Done, error) {
+	var done []Done
+	for _, s := range c.schedules() {
+		did, err := s.apply(ctx, c.Temporal)
+		if err != nil {
+			return done, err
 		}
+		done = append(done, Done{"schedule", s.id, did})
 	}
-	return nil
+	return done, nil
 }
 
-func (s schedule) create(ctx context.Context, c client.Client) error {
-	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      s.id,
-		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: s.every}}},
-		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// A cluster that was away for an hour needs one run, not sixty.
-		CatchupWindow:      time.Minute,
-		TriggerImmediately: true,
-		Action: &client.ScheduleWorkflowAction{
-			ID: s.id, Workflow: s.workflow, TaskQueue: workflows.MainQueue,
-			Args: []any{s.input}, StaticSummary: s.summary,
+func (s schedule) apply(ctx context.Context, c client.Client) (did string, err error) {
+	here, err := s.find(ctx, c)
+	switch {
+	case err != nil:
+		return "", err
+	case here == nil:
+		return s.create(ctx, c)
+	case s.same(here.Schedule):
+		return unchanged, nil
+	}
+	err = c.ScheduleClient().GetHandle(ctx, s.id).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(now client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			next := now.Description.Schedule // its state too: a schedule that somebody paused stays paused
+			next.Spec, next.Action = s.spec(), s.action()
+			next.Policy = &client.SchedulePolicies{Overlap: s.overlap(), CatchupWindow: catchUp}
+			return &client.ScheduleUpdate{Schedule: &next}, nil
 		},
 	})
-	if err != nil && !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return fmt.Errorf("create schedule %s: %w", s.id, err)
+	if err != nil {
+		return "", fmt.Errorf("update schedule %s: %w", s.id, err)
 	}
-	return nil
+	return fmt.Sprintf("changed, every %s", s.every), nil
+}
+
+// find is nil where there is none.
+func (s schedule) find(ctx context.Context, c client.Client) (*client.ScheduleDescription, error) {
+	here, err := c.ScheduleClient().GetHandle(ctx, s.id).Describe(ctx)
+	if missing := new(serviceerror.NotFound); errors.As(err, &missing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe schedule %s: %w", s.id, err)
+	}
+	return here, nil
+}
+
+func (s schedule) create(ctx context.Context, c client.Client) (did string, err error) {
+	_, err = c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: s.id, Spec: *s.spec(), Overlap: s.overlap(), CatchupWindow: catchUp, TriggerImmediately: true, Action: s.action(),
+	})
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) { // somebody else's set-up, at this moment
+		return unchanged, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("create schedule %s: %w", s.id, err)
+	}
+	return fmt.Sprintf("created, every %s", s.every), nil
+}
+
+func (s schedule) spec() *client.ScheduleSpec {
+	return &client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: s.every}}}
+}
+
+func (schedule) overlap() enumspb.ScheduleOverlapPolicy { return enumspb.SCHEDULE_OVERLAP_POLICY_SKIP }
+
+func (s schedule) action() *client.ScheduleWorkflowAction {
+	return &client.ScheduleWorkflowAction{
+		ID: s.id, Workflow: s.workflow, TaskQueue: workflows.MainQueue, Args: []any{s.input}, StaticSummary: s.summary,
+	}
+}
+
+// same says whether a cluster's schedule is as we define it.
+func (s schedule) same(here client.Schedule) bool {
+	action, ok := here.Action.(*client.ScheduleWorkflowAction)
+	if !ok || here.Spec == nil || here.Policy == nil || len(here.Spec.Intervals) != 1 || len(action.Args) != 1 {
+		return false
+	}
+	input, err := converter.GetDefaultDataConverter().ToPayload(s.input)
+	found, isPayload := action.Args[0].(*commonpb.Payload)
+	return err == nil && isPayload && bytes.Equal(input.GetData(), found.GetData()) &&
+		here.Spec.Intervals[0] == client.ScheduleIntervalSpec{Every: s.every} &&
+		here.Policy.Overlap == s.overlap() && here.Policy.CatchupWindow == catchUp &&
+		action.Workflow == s.workflow && action.TaskQueue == workflows.MainQueue && action.StaticSummary == s.summary
 }

@@ -2,16 +2,10 @@
 package workers
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -23,7 +17,6 @@ import (
 // Options are what a worker process needs.
 type Options struct {
 	Temporal   client.Client
-	Namespace  string
 	Processing *activities.Processing
 	Ledger     *activities.Ledger
 	Sweep      *activities.Sweep
@@ -35,9 +28,6 @@ type Options struct {
 	Loans      *activities.Loans
 	// PartnerTimeout bounds one call to a partner; a stopping worker waits for it.
 	PartnerTimeout time.Duration
-	// SweepOlderThan is how long an accepted payment may be without a workflow
-	// before the sweep starts it; 0 is a minute.
-	SweepOlderThan time.Duration
 }
 
 // Limits, each with its reason.
@@ -136,28 +126,4 @@ func (w *Workers) Stop() {
 		all.Go(q.Stop)
 	}
 	all.Wait()
-}
-
-func prepareSearchAttributes(ctx context.Context, o Options) error {
-	operator := o.Temporal.OperatorService()
-	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: o.Namespace})
-	if err != nil {
-		return fmt.Errorf("list search attributes of namespace %s: %w", o.Namespace, err)
-	}
-	missing := map[string]enumspb.IndexedValueType{}
-	for _, key := range workflows.SearchAttributes() {
-		if _, ok := known.GetCustomAttributes()[key.GetName()]; !ok {
-			missing[key.GetName()] = key.GetValueType()
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: o.Namespace, SearchAttributes: missing})
-	var exists *serviceerror.AlreadyExists
-	if err != nil && !errors.As(err, &exists) {
-		return fmt.Errorf("add search attributes to namespace %s: %w", o.Namespace, err)
-	}
-	slog.InfoContext(ctx, "search attributes added", "namespace", o.Namespace, "number", len(missing))
-	return nil
 }

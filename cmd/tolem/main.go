@@ -42,6 +42,7 @@ func command() *cobra.Command {
 		run("serve", "API and worker in one process, over one Temporal client; migrates the ledger first.",
 			app.Parts{API: true, Worker: true, Migrate: true}),
 		migrate(),
+		setup(),
 		verify(),
 		token(),
 	)
@@ -75,6 +76,9 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 		defer traced.Stop() // after the drain
 		config.Tracing = traced.Provider
 		running, err := app.Start(cmd.Context(), config, parts)
+		if err != nil && cmd.Context().Err() != nil {
+			return nil // stopped while it waited for Temporal, which is no failure
+		}
 		if err != nil {
 			return err
 		}
@@ -117,6 +121,23 @@ func migrate() *cobra.Command {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do")
 			}
 			return nil
+		},
+	}
+}
+
+func setup() *cobra.Command {
+	return &cobra.Command{
+		Use: "setup", Short: "Give Temporal's cluster the namespace, search attributes and schedules that are missing.", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := read()
+			if err != nil {
+				return err
+			}
+			done, err := app.Setup(cmd.Context(), config)
+			for _, d := range done {
+				fmt.Fprintln(cmd.OutOrStdout(), d)
+			}
+			return err
 		},
 	}
 }

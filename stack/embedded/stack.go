@@ -27,6 +27,7 @@ import (
 	"tolem/stack/datadir"
 	"tolem/stack/kafkabroker"
 	"tolem/stack/temporalserver"
+	"tolem/workers"
 	"tolem/workflows"
 )
 
@@ -117,7 +118,8 @@ func (s *Stack) startTemporal(ctx context.Context) (err error) {
 		return err
 	}
 	s.temporal, err = temporalserver.Start(ctx, temporalserver.Options{
-		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr, SearchAttributes: SearchAttributes(),
+		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr,
+		Retention: workers.Retention, SearchAttributes: SearchAttributes(),
 	})
 	if err != nil {
 		return fmt.Errorf("temporal: %w", err)
@@ -307,7 +309,10 @@ func (s *Stack) startApp(ctx context.Context) error {
 	}
 	config.SweepOlderThan, config.Tracing = s.o.SweepOlderThan, s.o.Tracing
 	if s.o.InfraOnly {
-		_, err = app.Migrate(ctx, config)
+		if _, err = app.Migrate(ctx, config); err != nil {
+			return err
+		}
+		_, err = app.Setup(ctx, config)
 		return err
 	}
 	s.progress("starting API and worker …")

@@ -98,6 +98,8 @@ func TestTemporalAwayAtAcceptance(t *testing.T) {
 	config, err := app.Read(func(name string) string { return i.env[name] }, client.Options{HostPort: i.env["TEMPORAL_ADDRESS"]})
 	require.NoError(t, err)
 	config.SweepOlderThan = time.Second
+	_, err = app.Setup(t.Context(), config) // the schedule that is there sweeps later
+	require.NoError(t, err)
 	worker, err := app.Start(t.Context(), config, app.Parts{Worker: true})
 	require.NoError(t, err)
 	defer worker.Stop()

@@ -19,6 +19,7 @@ import (
 	uiserver "github.com/temporalio/ui-server/v2/server"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
 )
 
@@ -57,6 +58,10 @@ type Options struct {
 	Namespace        string
 	Retention        time.Duration
 	SearchAttributes map[string]enumspb.IndexedValueType
+
+	// Bare leaves all of that to somebody else: a new server then has no namespace but
+	// its own, as a cluster has that was just installed.
+	Bare bool
 
 	// Log receives the server's warnings and errors, nothing below. Nil means
 	// slog.Default().
@@ -113,7 +118,10 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepareNamespace(ctx, store, o, log); err != nil {
+	probed := o.Namespace
+	if o.Bare {
+		probed = primitives.SystemLocalNamespace
+	} else if err := prepareNamespace(ctx, store, o, log); err != nil {
 		return nil, fmt.Errorf("namespace %q: %w", o.Namespace, err)
 	}
 
@@ -127,7 +135,7 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 
-	if err := awaitFrontend(ctx, s.frontend, o.Namespace); err != nil {
+	if err := awaitFrontend(ctx, s.frontend, probed); err != nil {
 		return nil, err
 	}
 	if s.ui.set() {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 
 	"tolem/activities"
 	"tolem/api"
-	"tolem/cmd/tolem/metrics"
 	"tolem/cmd/tolem/tracing"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -28,9 +29,11 @@ import (
 
 // Parts says what a process runs.
 type Parts struct {
-	API     bool
-	Worker  bool
-	Migrate bool // bring the ledger's schema up first, instead of refusing an old one
+	API    bool
+	Worker bool
+	// Migrate brings the ledger's schema up first, instead of refusing an old one, and with
+	// a worker sets Temporal's cluster up, instead of waiting until somebody has.
+	Migrate bool
 }
 
 // meetLimit bounds the first call to Temporal, for which an API does not wait long.
@@ -45,6 +48,8 @@ type Running struct {
 	Addr string
 	// URL is Addr with http:// or https:// before it; "" without an API.
 	URL string
+	// ProbesAddr is where the worker tells whether it is ready; "" without METRICS_ADDR.
+	ProbesAddr string
 	// Failed delivers the error that ended the API's server early.
 	Failed <-chan error
 
@@ -53,13 +58,15 @@ type Running struct {
 	workers  *workers.Workers
 	loxon    *loxon.Producer
 	server   *api.Server
-	metrics  *metrics.Server // nil with an API, which serves them, or without METRICS_ADDR
+	probes   *http.Server // the worker's; nil without METRICS_ADDR
+	polling  atomic.Bool
 }
 
 // Start runs the parts over one Temporal client, so that a worker in the same
 // process takes an API's payment without a round trip. When it returns, the API
 // answers and the worker polls. Temporal may be away: an API then accepts
-// payments all the same; a worker needs it.
+// payments all the same; a worker waits, its probes answering, until Temporal is
+// there and set up, or ctx ends.
 func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	r = &Running{}
 	var listener net.Listener
@@ -86,17 +93,17 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		return r, err
 	}
 	if parts.API { // the port first: a busy one is the commonest mistake
-		if listener, err = listen(ctx, c.APIAddr); err != nil {
+		if listener, err = listen(ctx, "API_ADDR", c.APIAddr); err != nil {
 			return r, err
 		}
 		if listener, err = c.secured(ctx, listener); err != nil {
 			return r, err
 		}
 	}
-	if err = r.serveMetrics(ctx, c, parts, registry); err != nil {
-		return r, err
-	}
 	if parts.Worker {
+		if err = r.meetCluster(ctx, c, registry, parts); err != nil {
+			return r, err
+		}
 		err = r.startWorker(ctx, c, partners{centre, bank}, activities.NewMetrics(registry))
 		if err != nil {
 			return r, err
@@ -109,6 +116,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry, Tracing: c.Tracing,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
 			K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
+			Cluster: c.cluster(r.temporal).check,
 		})
 	}
 	return r, err
@@ -149,7 +157,7 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 		return err
 	}
 	o := workers.Options{
-		Temporal: r.temporal, Namespace: namespace(c.Temporal),
+		Temporal: r.temporal,
 		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics,
 			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
 		Ledger: &activities.Ledger{Ledger: r.ledger},
@@ -161,16 +169,14 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 			PaidByState: c.CFRONT.Agreement.CheckPaid == cfront.CheckPaidClientRepaid},
 		Collection: gathering, Loans: r.loans(c, metrics),
 		Intake:         &activities.Intake{Ledger: r.ledger, Metrics: metrics, Start: start},
-		PartnerTimeout: c.PartnerTimeout, SweepOlderThan: c.SweepOlderThan,
-	}
-	if err := workers.Prepare(ctx, o); err != nil {
-		return fmt.Errorf("prepare Temporal: %w (TEMPORAL_ADDRESS says where it is)", err)
+		PartnerTimeout: c.PartnerTimeout,
 	}
 	w := workers.New(o)
 	if err := w.Start(); err != nil {
 		return err
 	}
 	r.workers = w
+	r.polling.Store(true)
 	return nil
 }
 
@@ -231,6 +237,7 @@ func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err 
 // the worker finishes its calls. It returns when both have, or their limits are
 // over.
 func (r *Running) Stop() {
+	r.polling.Store(false)
 	if r.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 		defer cancel()
@@ -241,14 +248,14 @@ func (r *Running) Stop() {
 	if r.workers != nil {
 		r.workers.Stop()
 	}
+	if r.probes != nil {
+		_ = r.probes.Close() // a probe cut off is asked again elsewhere
+	}
 	if r.loxon != nil {
 		_ = r.loxon.Close() // the workers have finished; an event that was not acknowledged is told again
 	}
 	if r.temporal != nil {
 		r.temporal.Close()
-	}
-	if r.metrics != nil {
-		r.metrics.Close()
 	}
 	if r.ledger != nil {
 		_ = r.ledger.Close() // nothing is written after the drain
@@ -283,14 +290,14 @@ func openLedger(ctx context.Context, c Config, migrate bool) (*storage.Ledger, e
 	return ledger, nil
 }
 
-// listen opens the API's port; a busy one is named.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen opens a port of ours; a busy one is named, with the variable that says which.
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the API's address %s is in use by another program: stop it, or set API_ADDR", addr)
+		return nil, fmt.Errorf("the address %s is in use by another program: stop it, or set %s", addr, variable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("API_ADDR: %w", err)
+		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	return listener, nil
 }

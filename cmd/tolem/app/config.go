@@ -24,7 +24,7 @@ type Config struct {
 	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
 	APIAddr         string             // API_ADDR
 	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
-	MetricsAddr     string             // METRICS_ADDR: where a worker without an API serves /metrics; "" serves none
+	MetricsAddr     string             // METRICS_ADDR: where a worker without an API answers probes and serves its metrics; "" is nowhere
 	Tokens          string             // API_TOKENS: name:role:secret,…
 	ProcessingURL   string             // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string             // PROCESSING_TOKEN

@@ -1,9 +1,6 @@
 package app
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -22,15 +19,4 @@ func (r *Running) measure(c *Config, parts Parts) *prometheus.Registry {
 	}
 	c.Temporal.MetricsHandler = metrics.Temporal(registry)
 	return registry
-}
-
-// serveMetrics serves the metrics of a worker that was told where; an API serves its own.
-func (r *Running) serveMetrics(ctx context.Context, c Config, parts Parts, registry *prometheus.Registry) (err error) {
-	if parts.API || c.MetricsAddr == "" {
-		return nil
-	}
-	if r.metrics, err = metrics.Serve(ctx, c.MetricsAddr, registry); err != nil {
-		return fmt.Errorf("METRICS_ADDR: %w", err)
-	}
-	return nil
 }
