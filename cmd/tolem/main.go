@@ -45,6 +45,7 @@ func command() *cobra.Command {
 		setup(),
 		verify(),
 		token(),
+		healthcheck(),
 	)
 	return root
 }
@@ -139,6 +140,13 @@ func setup() *cobra.Command {
 			}
 			return err
 		},
+	}
+}
+
+func healthcheck() *cobra.Command {
+	return &cobra.Command{
+		Use: "healthcheck", Short: "Ask the API, or the worker at METRICS_ADDR, whether it is ready; for containers.", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return app.Healthcheck(cmd.Context(), os.Getenv) },
 	}
 }
 

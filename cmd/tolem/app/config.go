@@ -5,6 +5,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 	_ "time/tzdata" // TIMEZONE works on a machine without zone files
 
@@ -69,6 +70,9 @@ var ErrConfig = errors.New("configuration")
 // config says. All mistakes are reported at once, each with its variable's name;
 // secrets are never repeated.
 func Read(lookup func(string) string, temporal client.Options) (Config, error) {
+	var wrong complaints
+	note := wrong.note
+	lookup = asked(lookup, note)
 	get := func(name, otherwise string) string {
 		if v := lookup(name); v != "" {
 			return v
@@ -83,8 +87,6 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	if c.ProcessingURL == "" {
 		c.ProcessingURL, c.ProcessingToken = defaultProcessingURL, get("PROCESSING_TOKEN", simulatorsToken)
 	}
-	var wrong complaints
-	note := wrong.note
 	c.APITLS = readAPITLS(get, note)
 	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
 	c.CFRONT = readCFRONT(get, c.callback(), note)
@@ -149,7 +151,11 @@ func (c Config) terms() workflows.PaymentTerms {
 // address where it names none. An error says that it is unreadable, or switches the
 // verification of the server off.
 func TemporalFromEnv() (client.Options, error) {
-	temporal, err := envconfig.LoadDefaultClientOptions()
+	key, err := secret(os.Getenv, temporalKey)
+	if err != nil {
+		return client.Options{}, fmt.Errorf("%w: %s_FILE: %w", ErrConfig, temporalKey, err)
+	}
+	temporal, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: temporalEnv{key}})
 	if err != nil {
 		return client.Options{}, fmt.Errorf("temporal's environment configuration: %w", err)
 	}

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Variable is a setting of the environment.
+type Variable struct {
+	Name string
+	// Secret ones may be in a file instead, which Name and _FILE name; the end of its last
+	// line is no part of the secret.
+	Secret bool
+}
+
+// ours are all that Read asks for: what is not listed cannot be asked for.
+var ours = []Variable{
+	{"DATABASE_URL", true}, // it holds a password
+	{"API_ADDR", false}, {"METRICS_ADDR", false}, {"API_TOKENS", true},
+	{"API_TLS_CERT", false}, {"API_TLS_KEY", false}, {"API_TLS_CLIENT_CA", false}, // these and those below are paths
+	{"PROCESSING_TLS_CA", false}, {"PROCESSING_TLS_CERT", false}, {"PROCESSING_TLS_KEY", false},
+	{"CFRONT_TLS_CA", false}, {"CFRONT_TLS_CERT", false}, {"CFRONT_TLS_KEY", false},
+	{"ABS_TLS_CA", false}, {"ABS_TLS_CERT", false}, {"ABS_TLS_KEY", false},
+	{"KAFKA_TLS_CA", false}, {"KAFKA_TLS_CERT", false}, {"KAFKA_TLS_KEY", false},
+	{"PROCESSING_URL", false}, {"PROCESSING_TOKEN", true},
+	{"CFRONT_URL", false}, {"CFRONT_STORE_ID", false}, {"CFRONT_SECRET", true}, {"CFRONT_CALLBACK_URL", false}, {"CFRONT_AGREEMENT", false},
+	{"CFRONT_POLL_FIRST", false}, {"CFRONT_POLL_MAX", false}, {"CFRONT_PAYOUT_POLL_MAX", false}, {"CFRONT_RAISE", false}, {"CFRONT_PAYOUT_RAISE", false},
+	{"ABS_CLIENT_URL", false}, {"ABS_ACCOUNTS_URL", false}, {"ABS_STATEMENT_URL", false}, {"ABS_SCAN_URL", false}, {"ABS_DATE_LAYOUT", false},
+	{"KAFKA_BROKERS", false}, {"LOXON_TOPIC", false}, {"KAFKA_TLS", false}, {"KAFKA_SASL", false}, {"KAFKA_USER", false}, {"KAFKA_PASSWORD", true},
+	{"BANK_BIC", false}, {"K2_CHECK_DIGITS", false}, {"K2_CONTRACT_DATE", false}, {"DOCUMENTS_DIR", false},
+	{"COLLECTION_RETRY_MAX", false}, {"COLLECTION_RAISE", false},
+	{"RETRY_INITIAL", false}, {"RETRY_FACTOR", false}, {"PARTNER_TIMEOUT", false}, {"PAYER_DEADLINE", false},
+	{"AGE_WARN", false}, {"AGE_RAISE", false}, {"TIMEZONE", false},
+}
+
+// temporals are those that Temporal's own environment configuration reads for a client.
+var temporals = []Variable{
+	{"TEMPORAL_ADDRESS", false}, {"TEMPORAL_NAMESPACE", false}, {"TEMPORAL_API_KEY", true}, {"TEMPORAL_CLIENT_AUTHORITY", false},
+	{"TEMPORAL_CONFIG_FILE", false}, {"TEMPORAL_PROFILE", false}, {"TEMPORAL_TLS", false}, {"TEMPORAL_TLS_SERVER_NAME", false},
+	{"TEMPORAL_TLS_CLIENT_CERT_PATH", false}, {"TEMPORAL_TLS_CLIENT_CERT_DATA", false}, {"TEMPORAL_TLS_CLIENT_KEY_PATH", false},
+	{"TEMPORAL_TLS_CLIENT_KEY_DATA", false}, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH", false}, {"TEMPORAL_TLS_SERVER_CA_CERT_DATA", false},
+	{"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", false},
+}
+
+// Variables lists every setting that the binary reads from the environment.
+func Variables() []Variable { return slices.Concat(ours, temporals) }
+
+// asked makes a lookup of what Read knows: it takes a secret from its file, tells note of a
+// file that cannot be read, and panics at a name that is not listed, which only our code
+// can ask for.
+func asked(lookup func(string) string, note func(string, error)) func(string) string {
+	secrets := map[string]string{}
+	known := map[string]bool{}
+	for _, v := range ours {
+		known[v.Name] = true
+		if !v.Secret {
+			continue
+		}
+		value, err := secret(lookup, v.Name)
+		note(v.Name+"_FILE", err)
+		secrets[v.Name] = value
+	}
+	return func(name string) string {
+		if !known[name] {
+			panic("variable " + name + " is not listed in variables.go")
+		}
+		if value, ok := secrets[name]; ok {
+			return value
+		}
+		return lookup(name)
+	}
+}
+
+// secret is the variable's value, or the content of the file that its _FILE names.
+func secret(lookup func(string) string, name string) (string, error) {
+	value, path := lookup(name), lookup(name+"_FILE")
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", fmt.Errorf("is set beside %s: keep one of them", name)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	value = strings.TrimRight(string(content), "\r\n")
+	if value == "" {
+		return "", errors.New("names an empty file: " + path)
+	}
+	return value, nil
+}
+
+// temporalEnv is the environment for Temporal's configuration, its API key perhaps from a file.
+type temporalEnv struct{ key string }
+
+// Environ is the process's.
+func (temporalEnv) Environ() []string { return os.Environ() }
+
+// LookupEnv is the process's, but for the key.
+func (e temporalEnv) LookupEnv(name string) (string, bool) {
+	if name == temporalKey && e.key != "" {
+		return e.key, true
+	}
+	return os.LookupEnv(name)
+}
+
+const temporalKey = "TEMPORAL_API_KEY"
