@@ -114,7 +114,9 @@ func (b *bank) gathers(contract domain.ContractNumber, part domain.DossierPart, 
 		Outcome: storage.Outcome{Kind: storage.Answered}, Item: storage.DossierItem{OrderID: o.ID, Part: part, State: state, Answer: fullName, UpdatedAt: storage.At(now)},
 	}
 	if state == domain.PartRefused {
+		code := domain.Code(7)
 		g.Reason, g.Item.ErrorCode, g.Item.ErrorText = domain.ReasonDossierRefused, 7, fullName
+		g.Outcome = storage.Outcome{Kind: storage.Answered, Code: &code, Message: fullName, Failure: "refused"}
 	}
 	must(b.t, b.ledger.RecordPart(context.Background(), g))
 }
