@@ -88,10 +88,28 @@ func deploy(ctx context.Context, o Options) (d *deployment, err error) {
 	if _, err := app.Migrate(ctx, config); err != nil {
 		return d, err
 	}
+	if err := setUp(ctx, config); err != nil {
+		return d, err
+	}
 	if err := d.deployTolem(o, addrs[3:]); err != nil {
 		return d, err
 	}
 	return d, d.ready(ctx)
+}
+
+// setUp gives Temporal what Tolem needs of it, as soon as it answers.
+func setUp(ctx context.Context, config app.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	for {
+		_, err := app.Setup(ctx, config)
+		if err == nil {
+			return nil
+		}
+		if pause(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 func (d *deployment) deployTolem(o Options, addrs []string) error {
