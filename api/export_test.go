@@ -91,7 +91,7 @@ func Digests() map[string]string {
 // PreferredWait is the reading of Prefer.
 var PreferredWait = preferredWait
 
-// PageDuration is the reading of olderThan.
+// PageDuration is the reading of olderThan and stuck.
 var PageDuration = duration
 
 // SetLimits replaces how long a request may take to come and to be answered.

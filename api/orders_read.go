@@ -56,7 +56,7 @@ func (s *Server) getOrder(c echo.Context) error {
 }
 
 // orderParameters are those of GET /v1/orders.
-var orderParameters = []string{"state", "point_id", "needs_operator", "held", "olderThan", "createdAfter", "createdBefore", "limit", "cursor"}
+var orderParameters = []string{"state", "point_id", "needs_operator", "held", "olderThan", "stuck", "createdAfter", "createdBefore", "limit", "cursor"}
 
 // listOrders answers GET /v1/orders, the newest first.
 func (s *Server) listOrders(c echo.Context) error {
@@ -96,6 +96,9 @@ func orderFilter(given url.Values, now time.Time) (f storage.OrderFilter, err er
 		if *into, err = yesNoParameter(given, name); err != nil {
 			return f, err
 		}
+	}
+	if f.StuckSince, err = ago(given, "stuck", now); err != nil {
+		return f, err
 	}
 	f.CreatedAfter, f.CreatedBefore, err = age(given, now)
 	return f, err

@@ -134,7 +134,7 @@ func (s *Server) withDossier(ctx context.Context, o storage.PaymentOrder) (payme
 }
 
 // paymentOrderParameters are those of GET /v1/payment-orders.
-var paymentOrderParameters = []string{"state", "needs_operator", "held", "olderThan", "createdAfter", "createdBefore", "limit", "cursor"}
+var paymentOrderParameters = []string{"state", "needs_operator", "held", "olderThan", "stuck", "createdAfter", "createdBefore", "limit", "cursor"}
 
 // listPaymentOrders answers GET /v1/payment-orders, the newest first.
 func (s *Server) listPaymentOrders(c echo.Context) error {
@@ -170,6 +170,9 @@ func paymentOrderFilter(given url.Values, now time.Time) (f storage.PaymentOrder
 		if *into, err = yesNoParameter(given, name); err != nil {
 			return f, err
 		}
+	}
+	if f.StuckSince, err = ago(given, "stuck", now); err != nil {
+		return f, err
 	}
 	f.CreatedAfter, f.CreatedBefore, err = age(given, now)
 	return f, err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 
 // paymentParameters are those of GET /v1/payments.
 var paymentParameters = []string{
-	"state", "serviceId", "resultCode", "needs_operator", "held", "paused", "olderThan", "createdAfter", "createdBefore", "batchId", "limit", "cursor",
+	"state", "serviceId", "resultCode", "needs_operator", "held", "paused", "olderThan", "stuck", "createdAfter", "createdBefore", "batchId", "limit", "cursor",
 }
 
 // A page's length.
@@ -119,6 +120,9 @@ func paymentFilter(given url.Values, now time.Time) (f storage.PaymentFilter, er
 			return f, badParameter("batchId", ruleFormat, "must be the batchId of an answer, 1 to 18 digits")
 		}
 	}
+	if f.StuckSince, err = ago(given, "stuck", now); err != nil {
+		return f, err
+	}
 	f.CreatedAfter, f.CreatedBefore, err = age(given, now)
 	return f, err
 }
@@ -143,16 +147,26 @@ func age(given url.Values, now time.Time) (after, before time.Time, err error) {
 	if before, err = instant(given, "createdBefore"); err != nil {
 		return after, before, err
 	}
-	if given.Has("olderThan") {
-		older, err := duration(given.Get("olderThan"))
-		if err != nil {
-			return after, before, err
-		}
-		if limit := now.Add(-older); before.IsZero() || limit.Before(before) {
-			before = limit
-		}
+	limit, err := ago(given, "olderThan", now)
+	if err != nil {
+		return after, before, err
+	}
+	if !limit.IsZero() && (before.IsZero() || limit.Before(before)) {
+		before = limit
 	}
 	return after, before, nil
+}
+
+// ago is the instant so long before now as a parameter says; zero when it is not given.
+func ago(given url.Values, name string, now time.Time) (time.Time, error) {
+	if !given.Has(name) {
+		return time.Time{}, nil
+	}
+	age, err := duration(given.Get(name))
+	if err != nil {
+		return time.Time{}, badParameter(name, ruleFormat, err.Error())
+	}
+	return now.Add(-age), nil
 }
 
 // states reads state=a&state=b and state=a,b.
@@ -181,35 +195,36 @@ func instant(given url.Values, name string) (time.Time, error) {
 	return at, nil
 }
 
+var errDuration = errors.New("must be a duration above 0 such as 15m, 1h30m, 7d or PT15M")
+
 // duration reads 90s, 15m, 1h30m, 7d, and the same as ISO 8601's PT90S, PT15M,
-// PT1H30M, P7D.
-func duration(text string) (time.Duration, error) {
-	bad := badParameter("olderThan", ruleFormat, "must be a duration above 0 such as 15m, 1h30m, 7d or PT15M")
+// PT1H30M, P7D; anything else, and 0, is errDuration.
+func duration(text string) (age time.Duration, err error) {
 	if len(text) > 32 {
-		return 0, bad
+		return 0, errDuration
 	}
 	short := strings.ToLower(text)
-	if iso, ok := strings.CutPrefix(short, "p"); ok {
+	if iso, is := strings.CutPrefix(short, "p"); is {
 		short = strings.Replace(iso, "t", "", 1)
 	}
 	days := 0
-	if n, rest, ok := strings.Cut(short, "d"); ok {
+	if n, rest, has := strings.Cut(short, "d"); has {
 		parsed, err := strconv.Atoi(n)
 		if err != nil || parsed < 0 || parsed > 36500 {
-			return 0, bad
+			return 0, errDuration
 		}
 		days, short = parsed, rest
 	}
-	age := time.Duration(days) * 24 * time.Hour
+	age = time.Duration(days) * 24 * time.Hour
 	if short != "" {
 		rest, err := time.ParseDuration(short)
 		if err != nil || rest < 0 {
-			return 0, bad
+			return 0, errDuration
 		}
 		age += rest
 	}
 	if age <= 0 {
-		return 0, bad
+		return 0, errDuration
 	}
 	return age, nil
 }

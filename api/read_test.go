@@ -99,6 +99,9 @@ func TestListFiltersAndPages(t *testing.T) {
 		"olderThan=1d":                        nil,
 		"olderThan=1ms&createdBefore=" + at:   text(0, 1, 2),
 		"olderThan=270s&createdBefore=" + at:  text(0, 1),
+		"stuck=150s":                          text(0, 1, 3, 5), // not the payer's, not the cancelled one; and the flagged one
+		"stuck=1d":                            text(5),
+		"stuck=150s&state=accepted&limit=1":   text(0, 1, 3, 5),
 	} {
 		given, err := url.ParseQuery(query)
 		must(t, err)
@@ -128,6 +131,8 @@ func TestBadParameters(t *testing.T) {
 		"batchId=":                  "batchId",
 		"olderThan=15":              "olderThan",
 		"olderThan=-15m":            "olderThan",
+		"stuck=":                    "stuck",
+		"stuck=true":                "stuck",
 		"olderThan=0s":              "olderThan",
 		"olderThan=":                "olderThan",
 		"olderThan=99999999999h":    "olderThan",

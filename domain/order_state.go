@@ -23,6 +23,12 @@ func OpenOrderStates() []OrderState {
 	return []OrderState{OrderAccepted, OrderCreating, OrderWaitingForClient, OrderWaitingForStore, OrderConfirming, OrderRejecting, OrderActive}
 }
 
+// MovingOrderStates lists the open states that an order leaves by itself within minutes when
+// all is well. In the others it waits for the client, the store, or the pay-out of another day.
+func MovingOrderStates() []OrderState {
+	return []OrderState{OrderAccepted, OrderCreating, OrderConfirming, OrderRejecting}
+}
+
 // TerminalOrderStates lists the states that nothing leaves.
 func TerminalOrderStates() []OrderState { return []OrderState{OrderPaidOut, OrderFailed} }
 

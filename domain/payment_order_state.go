@@ -27,6 +27,12 @@ func OpenPaymentOrderStates() []PaymentOrderState {
 	}
 }
 
+// MovingPaymentOrderStates lists the open states that a payment order leaves by itself within
+// minutes when all is well. Once it is sent, the client's bank takes days or months.
+func MovingPaymentOrderStates() []PaymentOrderState {
+	return []PaymentOrderState{PaymentOrderGathering}
+}
+
 // TerminalPaymentOrderStates lists the states that nothing leaves.
 func TerminalPaymentOrderStates() []PaymentOrderState {
 	return []PaymentOrderState{PaymentOrderExecuted, PaymentOrderReversed, PaymentOrderNotAccepted, PaymentOrderClosed}

@@ -37,6 +37,11 @@ func (s State) Terminal() bool {
 	return false
 }
 
+// MovingStates lists the open states that a payment leaves by itself within minutes when
+// all is well. In the other one, awaiting_payer, it waits for a person outside until he has
+// chosen.
+func MovingStates() []State { return []State{StateAccepted, StateChecking, StatePaying} }
+
 // Known says whether s is a state of a payment.
 func (s State) Known() bool {
 	for _, o := range OpenStates() {

@@ -47,8 +47,17 @@ func TestChoiceIsKeptOnce(t *testing.T) {
 		require.Nil(t, p.ChosenAt)
 		require.Equal(t, noon.Add(24*time.Hour), p.PayerUntil.Time)
 
+		stuck := func(since time.Time) int {
+			page, _, err := l.Payments(t.Context(), storage.PaymentFilter{StuckSince: since}, "", 10)
+			require.NoError(t, err)
+			return len(page)
+		}
+		require.Zero(t, stuck(noon.Add(24*time.Hour)), "the payer thinks")
+
 		now, err := l.Choose(t.Context(), p.ID, choice("1"))
 		require.NoError(t, err)
+		require.Equal(t, 1, stuck(noon.Add(2*time.Minute)), "the payer has chosen")
+		require.Zero(t, stuck(noon.Add(time.Minute)), "its age counts from there")
 		require.Equal(t, read(t, l, p.ID), now)
 		require.Equal(t, `{"contractId":"1"}`, now.Choice)
 		require.Equal(t, "sha-1", now.ChoiceSHA256)

@@ -375,6 +375,7 @@ func TestOrdersPageByCursorAndFilter(t *testing.T) {
 			13: {PointID: "P-0", Caller: "till"},
 			10: {CreatedBefore: noon.Add(2 * time.Minute)},
 			15: {CreatedAfter: noon.Add(2 * time.Minute)},
+			8:  {StuckSince: noon.Add(2 * time.Minute)}, // two of the ten have failed
 			0:  {Caller: "nobody"},
 		} {
 			page, _, err := l.InstalmentOrders(t.Context(), f, "", 100)

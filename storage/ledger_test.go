@@ -187,6 +187,8 @@ func TestPaymentsPageByCursorAndFilter(t *testing.T) {
 		require.Equal(t, 20, count(storage.PaymentFilter{States: domain.OpenStates(), Caller: "shop", ServiceID: "P1011", NeedsOperator: &no}))
 		require.Equal(t, 10, count(storage.PaymentFilter{CreatedBefore: noon.Add(2 * time.Minute)}))
 		require.Equal(t, 15, count(storage.PaymentFilter{CreatedAfter: noon.Add(2 * time.Minute)}))
+		require.Equal(t, 8, count(storage.PaymentFilter{StuckSince: noon.Add(2 * time.Minute)}), "two of the ten have ended")
+		require.Equal(t, 8, count(storage.PaymentFilter{StuckSince: noon.Add(2 * time.Minute), States: domain.OpenStates(), NeedsOperator: &no}))
 		require.Equal(t, 0, count(storage.PaymentFilter{Caller: "nobody"}))
 		code := domain.CodeSuccess
 		require.Equal(t, 0, count(storage.PaymentFilter{ResultCode: &code}))

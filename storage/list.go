@@ -24,6 +24,9 @@ type PaymentFilter struct {
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
 	BatchID       domain.BatchID
+	// StuckSince is for those that need an operator, or are in one of domain.MovingStates
+	// or have had their payer's choice, since before then; their age is that of Payment.Since.
+	StuckSince time.Time
 }
 
 // ErrCursor is returned for a cursor that this ledger did not hand out.
@@ -79,6 +82,10 @@ func (f PaymentFilter) narrow(q *gorm.DB) *gorm.DB {
 	}
 	if f.Held != nil {
 		q = q.Where("(held OR proposed <> '') = ?", *f.Held)
+	}
+	if !f.StuckSince.IsZero() {
+		q = q.Where("(needs_operator = ? OR ((state IN ? OR (state = ? AND chosen_at IS NOT NULL)) AND COALESCE(chosen_at, created_at) < ?))",
+			true, domain.MovingStates(), domain.StateAwaitingPayer, At(f.StuckSince))
 	}
 	if f.Paused != nil {
 		q = q.Where("paused = ?", *f.Paused)

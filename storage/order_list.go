@@ -22,6 +22,9 @@ type OrderFilter struct {
 	Held          *bool
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
+	// StuckSince is for those that need an operator, or are in one of
+	// domain.MovingOrderStates and were accepted before then.
+	StuckSince time.Time
 }
 
 func (f OrderFilter) narrow(q *gorm.DB) *gorm.DB {
@@ -45,6 +48,9 @@ func (f OrderFilter) narrow(q *gorm.DB) *gorm.DB {
 	}
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
+	}
+	if !f.StuckSince.IsZero() {
+		q = q.Where("(needs_operator = ? OR (state IN ? AND created_at < ?))", true, domain.MovingOrderStates(), At(f.StuckSince))
 	}
 	return q
 }

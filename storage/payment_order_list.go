@@ -19,6 +19,9 @@ type PaymentOrderFilter struct {
 	Held          *bool
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
+	// StuckSince is for those that need an operator, or are in one of
+	// domain.MovingPaymentOrderStates and were taken in before then.
+	StuckSince time.Time
 }
 
 func (f PaymentOrderFilter) narrow(q *gorm.DB) *gorm.DB {
@@ -36,6 +39,9 @@ func (f PaymentOrderFilter) narrow(q *gorm.DB) *gorm.DB {
 	}
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
+	}
+	if !f.StuckSince.IsZero() {
+		q = q.Where("(needs_operator = ? OR (state IN ? AND created_at < ?))", true, domain.MovingPaymentOrderStates(), At(f.StuckSince))
 	}
 	return q
 }

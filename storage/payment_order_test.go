@@ -288,8 +288,16 @@ func TestActionsOnPaymentOrders(t *testing.T) {
 			}
 			return done.Effect, refused.Refusal
 		}
+		stuck := func(since time.Time) int {
+			page, _, err := l.PaymentOrders(t.Context(), storage.PaymentOrderFilter{StuckSince: since}, "", 10)
+			require.NoError(t, err)
+			return len(page)
+		}
+		require.Equal(t, 1, stuck(noon.Add(time.Minute)))
+		require.Zero(t, stuck(noon))
 		gather(t, l, o, domain.PartScan, domain.PartRefused)
 		require.True(t, order(t, l, "KD1").NeedsOperator)
+		require.Equal(t, 1, stuck(noon), "however young")
 		due, err := l.DueContracts(t.Context(), time.Now(), "", 10)
 		require.NoError(t, err)
 		require.Empty(t, due, "it waits for a person")
