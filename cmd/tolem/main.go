@@ -1,5 +1,6 @@
 // Command tolem runs a bank's long processes with its partners: the API, the
-// worker, or both; and brings the ledger's schema up to date.
+// worker, or both; brings the ledger's schema up to date; and is what operators look
+// after the processes with.
 package main
 
 import (
@@ -11,12 +12,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tolem/api"
 	"tolem/cmd/tolem/app"
 	"tolem/cmd/tolem/logging"
+	"tolem/cmd/tolem/operator"
 	"tolem/cmd/tolem/tracing"
 )
 
@@ -26,11 +29,12 @@ func main() {
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "tolem:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // stop has run
+		os.Exit(operator.ExitCode(err)) //nolint:gocritic // stop has run
 	}
 }
 
 func command() *cobra.Command {
+	cobra.EnableCommandSorting = false // help tells the commands in the order of their use
 	root := &cobra.Command{
 		Use: "tolem", Short: "Runs a bank's long processes with its partners.",
 		SilenceUsage: true, SilenceErrors: true,
@@ -47,6 +51,15 @@ func command() *cobra.Command {
 		token(),
 		healthcheck(),
 	)
+	root.AddCommand(operator.Commands(operator.Options{Getenv: os.Getenv, Now: time.Now, Zone: time.Local})...)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd != root {
+			help(cmd, args)
+			return
+		}
+		overview(root)
+	})
 	return root
 }
 
@@ -58,6 +71,33 @@ func startLog() error {
 	}
 	slog.SetDefault(log)
 	return nil
+}
+
+// overview lists every command, those of a group too, with one line each.
+func overview(root *cobra.Command) {
+	out := root.OutOrStdout()
+	fmt.Fprintf(out, "%s\n\n", root.Short)
+	line := func(cmd *cobra.Command) {
+		use := cmd.Use
+		if cmd.Parent() != root {
+			use = cmd.Parent().Name() + " " + use
+		}
+		fmt.Fprintf(out, "  %-36s %s\n", use, cmd.Short)
+	}
+	for _, cmd := range root.Commands() {
+		verbs := cmd.Commands()
+		switch {
+		case cmd.Name() == "help" || cmd.Name() == "completion": // cobra's own
+		case len(verbs) == 0:
+			line(cmd)
+		default:
+			fmt.Fprintf(out, "\n%s\n", cmd.Short)
+			for _, verb := range verbs {
+				line(verb)
+			}
+		}
+	}
+	fmt.Fprintln(out, "\n`tolem COMMAND --help` says more. Settings of those that run something come from the environment (README).")
 }
 
 // run is a command that works until SIGTERM or Ctrl-C, then drains.
