@@ -1,0 +1,132 @@
+package endtoend
+
+import (
+	"errors"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tolem/simulators/abs"
+	bank "tolem/simulators/cfront"
+	centre "tolem/simulators/processing"
+)
+
+// terminal is a person who types commands, with a token of his own.
+type terminal struct {
+	*infra
+	token string
+}
+
+// types gives a command to the binary, and returns what it prints and how it exits.
+func (p terminal) types(args ...string) (out string, exit int) {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), programs.tolem, args...)
+	cmd.Env = []string{"HOME=" + p.t.TempDir(), "TZ=Asia/Almaty", "TOLEM_API=" + p.url(), "TOLEM_TOKEN=" + p.token}
+	said, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		return string(said), failed.ExitCode()
+	}
+	require.NoError(p.t, err)
+	return string(said), 0
+}
+
+// sees expects a command to succeed and to print all of the words.
+func (p terminal) sees(words []string, args ...string) string {
+	p.t.Helper()
+	out, exit := p.types(args...)
+	require.Zero(p.t, exit, out)
+	for _, w := range words {
+		require.Contains(p.t, out, w)
+	}
+	return out
+}
+
+// finds waits until a command prints a word.
+func (p terminal) finds(word string, args ...string) {
+	p.t.Helper()
+	eventually(p.t, strings.Join(args, " ")+" says "+word, func() bool {
+		out, _ := p.types(args...)
+		return strings.Contains(out, word)
+	})
+}
+
+// People find what is stuck, read why, act, and see that it is not stuck any more, with
+// nothing but the binary.
+func TestVerbsOnWhatIsStuck(t *testing.T) {
+	t.Parallel()
+	i := startInfraWith(t, map[string]string{"CFRONT_RAISE": "1s"})
+	i.worker()
+	first, second := terminal{i, i.token}, terminal{i, i.stack.SecondToken}
+	for _, part := range []struct {
+		name string
+		run  func(t *testing.T, first, second terminal)
+	}{{"payment", stuckPayment}, {"order", stuckOrder}, {"payment order", stuckPaymentOrder}} {
+		t.Run(part.name, func(t *testing.T) {
+			i := i.in(t)
+			part.run(t, terminal{i, first.token}, terminal{i, second.token})
+		})
+	}
+	_, exit := first.types("payments", "show")
+	require.Equal(t, 2, exit)
+	i.api.terminate()
+	out, exit := first.types("payments", "list")
+	require.Equal(t, 3, exit, out)
+}
+
+func stuckPayment(t *testing.T, first, second terminal) {
+	account, body := to(51)
+	scriptFor(t, first.centre, "pay", account, centre.Answer{Code: 999, Transient: true, Times: 100_000}) // nothing moves
+	id := first.caller().paysFor("stuck", body).ID
+	first.finds(id, "payments", "list", "--stuck", "--state", "paying", "--code", "999", "--service", "P1011")
+	first.sees([]string{"needs an operator", "a code that its document does not have", "tolem payments resolve " + id + " --outcome refused"}, "payments", "show", id)
+
+	resolve := []string{"payments", "resolve", id, "--outcome", "refused", "--reason", reason, "--evidence", evidence}
+	first.sees([]string{"done: it is proposed", "as the second operator"}, resolve...)
+	asked := len(requests(t, first.centre, id, "pay"))
+	first.sees([]string{"already done", "and not again"}, resolve...)
+	out, exit := first.types(append(resolve, "--idempotency-key", "other")...)
+	require.Equal(t, 1, exit, out)
+	require.Contains(t, out, "second_operator_needed (HTTP 409)")
+	second.sees([]string{"done: it is resolved", "is resolved_refused"}, resolve...)
+	require.Len(t, requests(t, first.centre, id, "pay"), asked, "neither the repetition nor the second one calls anybody")
+	require.Zero(t, first.centre.Effects(number(t, id)))
+
+	first.sees([]string{"nothing is stuck"}, "payments", "list", "--stuck")
+	first.sees([]string{"two operators decided that the money did not move", "dev", "second", reason, evidence}, "payments", "show", id)
+	out, exit = first.types("payments", "retry", id, "--reason", reason)
+	require.Equal(t, 1, exit, out)
+	require.Contains(t, out, "payment_ended (HTTP 409)")
+}
+
+func stuckOrder(t *testing.T, first, _ terminal) {
+	const id = "чек 12/7"
+	require.NoError(t, first.bank.Script(bank.Script{Call: "order/create", StoreOrderID: id, Answers: []bank.Answer{{Fault: bank.ResetBefore, Times: 100_000}}}))
+	first.caller().sells(id, clientAgrees, "")
+	first.finds("create_unknown", "orders", "list", "--stuck")
+	first.sees([]string{"nobody knows whether the bank has the order", "tolem orders retry '" + id + "'"}, "orders", "show", id)
+	first.sees([]string{"done: it is held"}, "orders", "hold", id, "--reason", reason)
+	status, raw := first.caller().do(http.MethodGet, "/v1/orders?held=true", "", map[string]string{"Accept-Language": "en"}, nil)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, raw, first.sees(nil, "orders", "list", "--held", "--json"), "the API's JSON as it came")
+	require.NoError(t, first.bank.ClearScripts())
+	first.sees([]string{"done: it is released"}, "orders", "release", id, "--reason", reason)
+	first.finds("order "+id+" is waiting_for_store", "orders", "show", id)
+	first.sees([]string{"nothing is stuck"}, "orders", "list", "--stuck")
+}
+
+func stuckPaymentOrder(t *testing.T, first, _ terminal) {
+	const contract = "ДБЗ/51 Қ"
+	require.NoError(t, first.stack.Partners().ABS.Script(abs.Script{Call: abs.CallScan, Answers: []abs.Answer{{Fault: abs.Unknown}}}))
+	code, text := first.caller().sendsLoans(loanJSON(contract, 700))
+	require.Zero(t, code, text)
+	first.finds("dossier_refused", "payment-orders", "list", "--stuck")
+	first.sees([]string{"refuses a part of the dossier", "tolem payment-orders retry '" + contract + "'"}, "payment-orders", "show", contract)
+	first.sees([]string{"done: what is missing is asked for"}, "payment-orders", "retry", contract, "--reason", reason)
+	first.finds("payment order of contract "+contract+" is sent", "payment-orders", "show", contract)
+	first.sees([]string{"nothing is stuck"}, "payment-orders", "list", "--stuck")
+	first.finds("loxon/", "payment-orders", "events", contract)
+}
