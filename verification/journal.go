@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"slices"
 	"time"
 
 	"tolem/domain"
@@ -34,20 +35,26 @@ func (v *verifier) journal(id string, counted int, terminal bool, calls []storag
 			}
 		}
 		if len(made) > 0 {
-			v.request(id, terminal, made)
+			v.request(id, made)
+			last := made[len(made)-1]
+			v.report.check(Journalled, id, !terminal || last.Reported || answeredAfter(calls, last),
+				"the last %s has no outcome, nobody asked afterwards, and the process has ended", name)
 		}
 	}
 }
 
+// answeredAfter says that a call after c was answered: whoever died in c was followed by
+// somebody who learned what became of it.
+func answeredAfter(calls []storage.Attempt, c storage.Attempt) bool {
+	return slices.ContainsFunc(calls, func(later storage.Attempt) bool { return later.ID > c.ID && later.Outcome == storage.Answered })
+}
+
 // request checks the attempts of one request that may have an effect.
-func (v *verifier) request(id string, terminal bool, made []storage.Attempt) {
+func (v *verifier) request(id string, made []storage.Attempt) {
 	name, digests := made[0].Call, map[string]bool{}
 	waited, before := time.Duration(0), made[0]
 	for i, c := range made {
 		digests[c.BodySHA256] = true
-		last := i == len(made)-1
-		// who died in it is followed by somebody who asked again
-		v.report.check(Journalled, id, c.Reported || !last || !terminal, "the last %s has no outcome, and the process has ended", name)
 		if c.Cause == domain.CauseScheduled && c.Waited > 0 {
 			v.report.check(WaitsGrow, id, c.Waited > waited, "%s %d waited %s after %s", name, c.Attempt, c.Waited, waited)
 			waited = c.Waited

@@ -30,6 +30,10 @@ func (v *verifier) returns(ctx context.Context) error {
 		id, terminal := r.OrderID.ReturnWorkflowID(r.ID), r.State.Terminal()
 		v.journal(id, r.Attempts, terminal, calls, "return")
 		v.bankTookBack(r)
+		if terminal { // its workflow goes on to ask where the order stands now
+			v.report.seen("return", string(r.State), true)
+			return nil
+		}
 		return v.process(ctx, "return", id, string(r.State), terminal, r.UpdatedAt.Time)
 	})
 }

@@ -30,7 +30,7 @@ func code(c domain.Code) *domain.Code { return &c }
 // attempt is an answered attempt n of a call, that began at second at and took one.
 func attempt(name string, n, at int, change ...func(*storage.Attempt)) storage.Attempt {
 	a := storage.Attempt{
-		Call: name, Attempt: n, Cause: domain.CauseScheduled, At: storage.At(time.Unix(int64(at), 0)), Duration: time.Second, Reported: true,
+		ID: int64(n), Call: name, Attempt: n, Cause: domain.CauseScheduled, At: storage.At(time.Unix(int64(at), 0)), Duration: time.Second, Reported: true,
 		Outcome: storage.Answered, BodySHA256: storage.Digest([]byte(name)), ResultCode: code(domain.CodeSuccess),
 	}
 	for _, c := range change {
@@ -55,6 +55,7 @@ func TestRequestsOfAJournal(t *testing.T) {
 		"kept":                         {[]storage.Attempt{attempt("check", 1, 0), attempt("pay", 2, 1), attempt("pay", 3, 4, waited(2*time.Second)), attempt("pay", 4, 9, waited(4*time.Second))}, 4, nil},
 		"who died was followed":        {[]storage.Attempt{attempt("pay", 1, 0, lost), attempt("pay", 2, 20, recovery)}, 2, nil},
 		"a call is not in the journal": {[]storage.Attempt{attempt("pay", 1, 0), attempt("pay", 3, 2)}, 3, []Check{Journalled}},
+		"another question told":        {[]storage.Attempt{attempt("pay", 1, 0, lost), attempt("state", 0, 20, func(a *storage.Attempt) { a.ID = 9 })}, 1, nil},
 		"nobody knows how it ended":    {[]storage.Attempt{attempt("pay", 1, 0, lost)}, 1, []Check{Journalled}},
 		"other bytes":                  {[]storage.Attempt{attempt("pay", 1, 0), attempt("pay", 2, 2, other)}, 2, []Check{SameBytes}},
 		"a wait that does not grow":    {[]storage.Attempt{attempt("pay", 1, 0), attempt("pay", 2, 3, waited(2*time.Second)), attempt("pay", 3, 6, waited(2*time.Second))}, 3, []Check{WaitsGrow}},

@@ -104,10 +104,14 @@ func (o *order) deciding(ctx workflow.Context) bool {
 // decide sends the store's decision, or asks what became of it: one that may have
 // been sent is sent again only when the bank still waits for it.
 func (o *order) decide(ctx workflow.Context) {
+	cause := o.cause // of the attempt; the look before it is part of it
 	if o.now.DecisionSentAt != nil {
 		o.look(ctx)
 	}
 	if o.deciding(ctx) && (o.now.DecisionSentAt == nil || o.bankWaits()) {
+		if o.cause == domain.CauseScheduled { // nobody spoke meanwhile
+			o.cause = cause
+		}
 		o.attempt(ctx, bank.DecideAtBank, string(o.now.Decision))
 	}
 	if o.deciding(ctx) {
