@@ -201,6 +201,28 @@ func TestLostAnswersToDecisions(t *testing.T) {
 	}
 }
 
+// News that arrives between two attempts to confirm brings the next one forward. That one is
+// journalled as brought by news, and waited for nothing; the ladder goes on behind it.
+func TestNewsBetweenDecisions(t *testing.T) {
+	w := newTill(t)
+	w.scripted(simulated.CallConfirm, simulated.Answer{Fault: simulated.ResetBefore, Times: 4})
+	s := w.sale(w.accepted(agrees, nil))
+	s.decides(10*time.Second, domain.DecisionConfirm)
+	s.calledBack(12*time.Second, domain.BankState{State: "IN_PROCESS", SubState: "WAITING_FOR_STORE_CONFIRM"})
+	require.Equal(t, domain.OrderPaidOut, s.finish().State) // and its scheduled waits only grow
+	calls, err := w.ledger.Attempts(t.Context(), s.id.WorkflowID(), 0, 1000)
+	require.NoError(t, err)
+	causes := map[domain.Cause]int{}
+	for _, c := range calls {
+		if c.Call == "confirm" {
+			causes[c.Cause]++
+			require.True(t, c.Cause == domain.CauseScheduled || c.Waited == 0, "%s waited %s", c.Cause, c.Waited)
+		}
+	}
+	require.Positive(t, causes[domain.CauseNews])
+	require.Greater(t, causes[domain.CauseScheduled], 1)
+}
+
 // The store may reject whenever the bank has not confirmed: before anything was sent,
 // while nobody knows whether the bank has the order, and while the client thinks.
 func TestEarlyReject(t *testing.T) {
