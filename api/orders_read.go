@@ -60,22 +60,13 @@ var orderParameters = []string{"state", "point_id", "needs_operator", "held", "o
 
 // listOrders answers GET /v1/orders, the newest first.
 func (s *Server) listOrders(c echo.Context) error {
-	given := parameters(c)
-	filter, err := orderFilter(given, time.Now())
+	filter, err := orderFilter(parameters(c), time.Now())
 	if err != nil {
 		return err
 	}
-	limit, err := pageLength(given)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
-	defer cancel()
-	found, next, err := s.ledger.InstalmentOrders(ctx, filter, given.Get("cursor"), limit)
-	if err != nil {
-		return fromLedger(err)
-	}
-	return writePage(c, found, next, func(o storage.InstalmentOrder) orderView { return s.shown(c, o) })
+	return listed(c, func(ctx context.Context, cursor string, limit int) ([]storage.InstalmentOrder, string, error) {
+		return s.ledger.InstalmentOrders(ctx, filter, cursor, limit)
+	}, func(o storage.InstalmentOrder) orderView { return s.shown(c, o) })
 }
 
 // orderFilter reads the list's filters. Those that are given must all hold.

@@ -138,22 +138,13 @@ var paymentOrderParameters = []string{"state", "needs_operator", "held", "olderT
 
 // listPaymentOrders answers GET /v1/payment-orders, the newest first.
 func (s *Server) listPaymentOrders(c echo.Context) error {
-	given := parameters(c)
-	filter, err := paymentOrderFilter(given, time.Now())
+	filter, err := paymentOrderFilter(parameters(c), time.Now())
 	if err != nil {
 		return err
 	}
-	limit, err := pageLength(given)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
-	defer cancel()
-	found, next, err := s.ledger.PaymentOrders(ctx, filter, given.Get("cursor"), limit)
-	if err != nil {
-		return fromLedger(err)
-	}
-	return writePage(c, found, next, paymentOrderViewOf)
+	return listed(c, func(ctx context.Context, cursor string, limit int) ([]storage.PaymentOrder, string, error) {
+		return s.ledger.PaymentOrders(ctx, filter, cursor, limit)
+	}, paymentOrderViewOf)
 }
 
 func paymentOrderFilter(given url.Values, now time.Time) (f storage.PaymentOrderFilter, err error) {

@@ -63,25 +63,33 @@ func (s *Server) visiblePayment(c echo.Context) (storage.Payment, error) {
 
 // listPayments answers GET /v1/payments, the newest first. An agent sees its own.
 func (s *Server) listPayments(c echo.Context) error {
-	given := parameters(c)
-	filter, err := paymentFilter(given, time.Now())
+	filter, err := paymentFilter(parameters(c), time.Now())
 	if err != nil {
 		return err
 	}
 	if who := callerOf(c); !who.seesAll() {
 		filter.Caller = who.name
 	}
+	return listed(c, func(ctx context.Context, cursor string, limit int) ([]storage.Payment, string, error) {
+		return s.ledger.Payments(ctx, filter, cursor, limit)
+	}, summary)
+}
+
+// listed answers a list of the ledger with the page that the cursor and the limit of the
+// request name.
+func listed[R, V any](c echo.Context, read func(ctx context.Context, cursor string, limit int) ([]R, string, error), view func(R) V) error {
+	given := parameters(c)
 	limit, err := pageLength(given)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
 	defer cancel()
-	found, next, err := s.ledger.Payments(ctx, filter, given.Get("cursor"), limit)
+	found, next, err := read(ctx, given.Get("cursor"), limit)
 	if err != nil {
 		return fromLedger(err)
 	}
-	return writePage(c, found, next, summary)
+	return writePage(c, found, next, view)
 }
 
 // writePage answers with a page; next is "" on the last.
