@@ -92,23 +92,26 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.Stop()
 		return nil, err
 	}
+	if err := untilFree(ctx, s.launch); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// untilFree launches again while the cause of a failure passes. Two do: another process took
+// the port between our choosing and the server's binding it; a server whose owner was just
+// killed is still shutting down on the same DataDir.
+func untilFree(ctx context.Context, launch func(context.Context) error) error {
 	for {
-		err := s.launch(ctx)
-		if err == nil {
-			return s, nil
-		}
-		// Two causes pass: another process took the port between our choosing
-		// and the server's binding it; a server whose owner was just killed is
-		// still shutting down on the same DataDir.
+		err := launch(ctx)
 		if !errors.Is(err, errNotFree) {
-			s.Stop()
-			return nil, err
+			return err
 		}
 		select {
 		case <-time.After(retryInterval):
 		case <-ctx.Done():
-			s.Stop()
-			return nil, errors.Join(ctx.Err(), err)
+			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
@@ -161,13 +164,7 @@ func (s *Server) Interrupt(ctx context.Context, away time.Duration, abruptly boo
 	}
 	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 	defer cancel()
-	for {
-		err := s.launchOn(starting, s.port)
-		if err == nil || !errors.Is(err, errNotFree) || starting.Err() != nil {
-			return err
-		}
-		<-time.After(retryInterval)
-	}
+	return untilFree(starting, func(ctx context.Context) error { return s.launchOn(ctx, s.port) })
 }
 
 func (s *Server) shutDown() {
