@@ -69,7 +69,12 @@ func measure(ctx context.Context, o Options, loads []*load) error {
 	var number atomic.Int64
 	for round := range o.Rounds + 1 {
 		for _, l := range loads {
-			took, spent, err := l.profiled(ctx, o, round, &number)
+			var took []time.Duration
+			var spent time.Duration
+			err := profiled(profileOf(o.ProfileDir, round), fmt.Sprintf("%s-%d", l.key, round), func() (err error) {
+				took, spent, err = l.round(ctx, o, &number)
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("%s: %w", l.name, err)
 			}
@@ -83,20 +88,29 @@ func measure(ctx context.Context, o Options, loads []*load) error {
 	return nil
 }
 
-// profiled is a round under the profiler, if one was asked for.
-func (l *load) profiled(ctx context.Context, o Options, round int, number *atomic.Int64) ([]time.Duration, time.Duration, error) {
-	if o.ProfileDir != "" && round > 0 {
-		file, err := os.Create(filepath.Join(o.ProfileDir, fmt.Sprintf("%s-%d.pprof", l.key, round)))
-		if err != nil {
-			return nil, 0, err
-		}
-		defer func() { _ = file.Close() }() // the profiler has written all of it
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return nil, 0, err
-		}
-		defer pprof.StopCPUProfile()
+// profiled does work under the profiler, into a file of a directory; "" takes no profile.
+func profiled(dir, name string, work func() error) error {
+	if dir == "" {
+		return work()
 	}
-	return l.round(ctx, o, number)
+	file, err := os.Create(filepath.Join(dir, name+".pprof"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // the profiler has written all of it
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return work()
+}
+
+// profileOf is where a round's profile goes; the one that warms up has none.
+func profileOf(dir string, round int) string {
+	if round == 0 {
+		return ""
+	}
+	return dir
 }
 
 // round lets all callers work until the time is up, and then finish what they

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,7 +57,11 @@ func RunLoans(ctx context.Context, o LoansOptions) (result LoansResult, err erro
 		if err != nil {
 			return result, fmt.Errorf("empty workflow: %w", err)
 		}
-		answered, spentTold, err := b.profiledLoans(ctx, o, round)
+		var answered, spentTold time.Duration
+		err = profiled(profileOf(o.ProfileDir, round), fmt.Sprintf("loans-%d", round), func() (err error) {
+			answered, spentTold, err = b.loans(ctx, o.Loans, round)
+			return err
+		})
 		if err != nil {
 			return result, fmt.Errorf("loans: %w", err)
 		}
@@ -107,22 +108,6 @@ func (b *bench) emptyWorkflows(ctx context.Context, o LoansOptions, number *atom
 		}
 	}
 	return spent, nil
-}
-
-// profiledLoans is a round of loans, under the profiler if one was asked for.
-func (b *bench) profiledLoans(ctx context.Context, o LoansOptions, round int) (answered, told time.Duration, err error) {
-	if o.ProfileDir != "" && round > 0 {
-		file, err := os.Create(filepath.Join(o.ProfileDir, fmt.Sprintf("loans-%d.pprof", round)))
-		if err != nil {
-			return 0, 0, err
-		}
-		defer func() { _ = file.Close() }() // the profiler has written all of it
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return 0, 0, err
-		}
-		defer pprof.StopCPUProfile()
-	}
-	return b.loans(ctx, o.Loans, round)
 }
 
 // loans sends one batch and waits until the reader of the topic has an event of each.
