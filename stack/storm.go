@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -38,17 +37,13 @@ func stormCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(result)
-			} else {
-				err = result.Print(cmd.OutOrStdout())
+			if err := figures(cmd, result, asJSON); err != nil {
+				return err
 			}
-			if err == nil && !result.Report.OK() {
-				err = errors.New("not every promise was kept")
+			if !result.Report.OK() {
+				return errors.New("not every promise was kept")
 			}
-			return err
+			return nil
 		},
 	}
 	set := command.Flags()

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tolem/domain"
 )
@@ -54,13 +55,19 @@ func (l *Ledger) EachReturn(ctx context.Context, visit func(OrderReturn, []Attem
 	if err := l.db.WithContext(ctx).Order("order_id, id").Find(&all).Error; err != nil {
 		return fmt.Errorf("read returns: %w", err)
 	}
-	for _, r := range all {
-		calls, err := l.callsOf(ctx, []string{r.OrderID.ReturnWorkflowID(r.ID)})
+	for page := range slices.Chunk(all, verifyPage) {
+		processes := make([]string, len(page))
+		for i, r := range page {
+			processes[i] = r.WorkflowID()
+		}
+		calls, err := l.callsOf(ctx, processes)
 		if err != nil {
 			return err
 		}
-		if err := visit(r, calls[0]); err != nil {
-			return err
+		for i, r := range page {
+			if err := visit(r, calls[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

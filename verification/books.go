@@ -14,11 +14,6 @@ import (
 	"tolem/storage"
 )
 
-// centreBooks are the processing centre's payments by our id.
-type centreBooks struct {
-	payments map[int64]*booked
-}
-
 // booked is one line of the processing centre's books.
 type booked struct {
 	ID      int64  `json:"agentTransactionId"`
@@ -27,11 +22,6 @@ type booked struct {
 	Effects int    `json:"effects"`
 
 	ours bool
-}
-
-// bankBooks are the bank of trade instalments' orders by our id.
-type bankBooks struct {
-	orders map[string]*bankOrder
 }
 
 // bankOrder is one line of the bank's books.
@@ -74,12 +64,12 @@ func (v *verifier) readBooks(ctx context.Context) error {
 	if err := readJSON(ctx, reader, base+"/cfront/control/orders", &bank); err != nil {
 		return err
 	}
-	v.centre, v.bank = &centreBooks{map[int64]*booked{}}, &bankBooks{map[string]*bankOrder{}}
+	v.centre, v.bank = map[int64]*booked{}, map[string]*bankOrder{}
 	for _, p := range centre.Payments {
-		v.centre.payments[p.ID] = p
+		v.centre[p.ID] = p
 	}
 	for _, o := range bank.Orders {
-		v.bank.orders[o.ID] = o
+		v.bank[o.ID] = o
 	}
 	return nil
 }
@@ -108,7 +98,7 @@ func (v *verifier) centreAgrees(p storage.Payment) {
 	if v.centre == nil {
 		return
 	}
-	id, b := p.ID.WorkflowID(), v.centre.payments[int64(p.ID)]
+	id, b := p.ID.WorkflowID(), v.centre[int64(p.ID)]
 	if b == nil {
 		b = &booked{State: "unknown"}
 	}
@@ -130,7 +120,7 @@ func (v *verifier) bankAgrees(o storage.InstalmentOrder) {
 	if v.bank == nil {
 		return
 	}
-	id, b := o.ID.WorkflowID(), v.bank.orders[string(o.ID)]
+	id, b := o.ID.WorkflowID(), v.bank[string(o.ID)]
 	if b == nil {
 		v.report.check(Partner, id, o.BankOrderID == "" && o.State != domain.OrderPaidOut, "%s, and the bank does not know it", o.State)
 		return
@@ -151,7 +141,7 @@ func (v *verifier) bankTookBack(r storage.OrderReturn) {
 		return
 	}
 	times := 0
-	if b := v.bank.orders[string(r.OrderID)]; b != nil {
+	if b := v.bank[string(r.OrderID)]; b != nil {
 		for _, booked := range b.Returns {
 			if booked.ID == string(r.ID) {
 				times++
@@ -170,10 +160,10 @@ func (v *verifier) strangers(context.Context) error {
 	if v.centre == nil {
 		return nil
 	}
-	for id, b := range v.centre.payments {
+	for id, b := range v.centre {
 		v.report.check(Partner, "payment/"+strconv.FormatInt(id, 10), b.ours || b.Effects == 0, "money moved, and the ledger does not know it")
 	}
-	for id, b := range v.bank.orders {
+	for id, b := range v.bank {
 		v.report.check(Partner, domain.StoreOrderID(id).WorkflowID(), b.ours, "the bank has an order that the ledger does not know")
 	}
 	return nil

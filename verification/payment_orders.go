@@ -3,7 +3,6 @@ package verification
 import (
 	"context"
 	"crypto/sha256"
-	"time"
 
 	"tolem/domain"
 	"tolem/storage"
@@ -94,6 +93,3 @@ func (v *verifier) executed(id string, o storage.PaymentOrder, events []storage.
 		v.report.check(StateFollows, id, o.State == domain.PaymentOrderGathering || o.State == domain.PaymentOrderClosed, "%s, and no request was sent", o.State)
 	}
 }
-
-// sinceChange is how long ago a row was written.
-func (v *verifier) sinceChange(changed time.Time) time.Duration { return v.began.Sub(changed) }

@@ -13,10 +13,6 @@ import (
 	"tolem/workflows"
 )
 
-// runs are the workflows that Temporal's visibility knew to be running when the
-// verification began.
-type runs struct{ running map[string]bool }
-
 // processWorkflows are the types whose workflow id is a process's.
 var processWorkflows = []string{
 	workflows.PaymentWorkflow, workflows.OrderWorkflow, workflows.ReturnWorkflow, workflows.PaymentOrderWorkflow,
@@ -27,8 +23,8 @@ func (v *verifier) readRuns(ctx context.Context) error {
 		v.report.Skipped = append(v.report.Skipped, "Temporal")
 		return nil
 	}
-	v.runs = &runs{running: map[string]bool{}}
-	return v.list(ctx, "Running", func(id string) { v.runs.running[id] = true })
+	v.running = map[string]bool{}
+	return v.list(ctx, "Running", func(id string) { v.running[id] = true })
 }
 
 // list visits the workflow ids of all processes with an execution status.
@@ -63,10 +59,10 @@ const (
 // oneRun checks that an open row has a running workflow and a closed row has none. A row
 // written within the grace may still wait for its start.
 func (v *verifier) oneRun(ctx context.Context, id string, terminal bool, changed time.Time) error {
-	if v.runs == nil {
+	if v.running == nil {
 		return nil
 	}
-	holds, problem := v.runs.running[id] != terminal, ""
+	holds, problem := v.running[id] != terminal, ""
 	for n := 0; !holds && n < looks; n++ {
 		running, err := v.runsNow(ctx, id)
 		if err != nil {
@@ -76,7 +72,7 @@ func (v *verifier) oneRun(ctx context.Context, id string, terminal bool, changed
 		switch {
 		case terminal:
 			problem = "its row has ended, and its workflow runs"
-		case v.sinceChange(changed) < v.Grace:
+		case v.began.Sub(changed) < v.Grace:
 			holds = true // the sweep will start it
 		default:
 			problem = "its row is open, and no workflow runs"
@@ -108,7 +104,7 @@ func (v *verifier) runsNow(ctx context.Context, id string) (bool, error) {
 
 // failedRuns finds workflows that returned an error: they do so from a bug alone.
 func (v *verifier) failedRuns(ctx context.Context) error {
-	if v.runs == nil {
+	if v.running == nil {
 		return nil
 	}
 	for _, status := range []string{"Failed", "TimedOut"} {

@@ -33,12 +33,12 @@ type Options struct {
 // verifier is one verification under way.
 type verifier struct {
 	Options
-	report *Report
-	runs   *runs
-	centre *centreBooks
-	bank   *bankBooks
-	topic  *topic
-	began  time.Time
+	report  *Report
+	running map[string]bool       // what Temporal's visibility knew when the verification began; nil: not asked
+	centre  map[int64]*booked     // the processing centre's books by our id; nil: not shown
+	bank    map[string]*bankOrder // the bank's, likewise
+	topic   *topic                // nil: not read
+	began   time.Time
 }
 
 // Verify looks at everything once. An error says that it could not look to the end; what it

@@ -107,14 +107,14 @@ func TestPartnersBooks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sent := storage.At(time.Unix(0, 0))
 			require.Equal(t, c.want, found(func(v *verifier) {
-				v.centre = &centreBooks{map[int64]*booked{1: &c.b}}
+				v.centre = map[int64]*booked{1: &c.b}
 				v.centreAgrees(storage.Payment{ID: 1, State: c.state, PaySentAt: &sent})
 			}))
 		})
 	}
 	t.Run("an order that the ledger does not know", func(t *testing.T) {
 		require.Equal(t, []Check{Partner, Partner}, found(func(v *verifier) {
-			v.centre, v.bank = &centreBooks{map[int64]*booked{2: {Effects: 1}}}, &bankBooks{map[string]*bankOrder{"x": {}}}
+			v.centre, v.bank = map[int64]*booked{2: {Effects: 1}}, map[string]*bankOrder{"x": {}}
 			require.NoError(t, v.strangers(t.Context()))
 		}))
 	})

@@ -15,6 +15,7 @@ import (
 	"tolem/simulators/abs"
 	"tolem/simulators/cfront"
 	"tolem/simulators/partners"
+	"tolem/storage"
 	"tolem/verification"
 )
 
@@ -98,7 +99,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		say("%v", err)
 	}
 	result := load.result(faults)
-	if result.Report, err = d.verify(ctx, true); err != nil {
+	if result.Report, err = d.verify(ctx); err != nil {
 		return nil, err
 	}
 	result.Seed, result.Took = o.Seed, time.Since(began)
@@ -124,32 +125,42 @@ func (d *deployment) makePartnersFail(ctx context.Context, seed uint64) error {
 }
 
 // verify has everything verified.
-func (d *deployment) verify(ctx context.Context, whole bool) (*verification.Report, error) {
+func (d *deployment) verify(ctx context.Context) (*verification.Report, error) {
 	config, err := d.config()
 	if err != nil {
 		return nil, err
 	}
-	o := app.VerifyOptions{Books: d.partners, AllEnded: true, Grace: time.Minute}
-	if !whole {
-		o = app.VerifyOptions{WithoutTemporal: true, WithoutTopic: true}
-	}
-	return app.Verify(ctx, config, o)
+	return app.Verify(ctx, config, app.VerifyOptions{Books: d.partners, AllEnded: true, Grace: time.Minute})
 }
 
-// ended waits until no process is open.
+// open is how many processes have not ended, and how many events Loxon does not have.
+func (d *deployment) open(ctx context.Context) (n int64, err error) {
+	ledger, err := storage.Open(ctx, d.env["DATABASE_URL"])
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = ledger.Close() }() // it was only read
+	now, err := ledger.Overview(ctx, time.Now(), nil)
+	for _, o := range now.Open {
+		n += o.Number
+	}
+	return n + now.Unsent, err
+}
+
+// ended waits until no process is open and Loxon has every event.
 func (d *deployment) ended(ctx context.Context, patience time.Duration, say func(string, ...any)) error {
 	until := time.Now().Add(patience)
 	for {
-		report, err := d.verify(ctx, false)
+		open, err := d.open(ctx)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil && report.Open == 0:
+		case err == nil && open == 0:
 			return nil
 		case time.Now().After(until):
 			return fmt.Errorf("after %s not everything has ended (%w)", patience, err)
 		case err == nil:
-			say("%d processes are open", report.Open)
+			say("%d processes and events are open", open)
 		}
 		if err := pause(ctx, 5*time.Second); err != nil {
 			return err
