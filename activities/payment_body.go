@@ -6,6 +6,12 @@ import (
 	"tolem/storage"
 )
 
+// The journal's names of the calls to the processing centre.
+const (
+	callCheck = "check"
+	callPay   = "pay"
+)
+
 // checkBody is what check sends: the stored bytes, or before the first attempt
 // the ones that will be stored with its outcome.
 func checkBody(p storage.Payment) ([]byte, error) {

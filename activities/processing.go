@@ -22,12 +22,6 @@ import (
 // activity was cancelled or timed out meanwhile.
 const recordLimit = 5 * time.Second
 
-// The journal's names of the calls to the processing centre.
-const (
-	callCheck = "check"
-	callPay   = "pay"
-)
-
 // Processing calls the processing centre for payments of the ledger.
 type Processing struct {
 	Ledger  *storage.Ledger

@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 
 	"tolem/api/probes"
 	"tolem/workers"
@@ -31,10 +30,9 @@ const (
 // Setup gives Temporal's cluster what Tolem needs of it and returns what it did to each
 // thing, also when it fails; done again it changes nothing. See workers.Cluster.
 func Setup(ctx context.Context, c Config) ([]workers.Done, error) {
-	c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
-	temporal, err := client.NewLazyClient(c.Temporal)
+	temporal, err := c.temporalClient()
 	if err != nil {
-		return nil, fmt.Errorf("temporal client: %w", err)
+		return nil, err
 	}
 	defer temporal.Close()
 	return c.cluster(temporal).apply(ctx)

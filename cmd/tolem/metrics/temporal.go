@@ -1,5 +1,4 @@
-// Package metrics shows a program's metrics to Prometheus: those of Temporal's SDK,
-// and, for a program without an API, all of them over HTTP.
+// Package metrics shows Prometheus what Temporal's SDK measures.
 package metrics
 
 import (
