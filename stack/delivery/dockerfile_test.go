@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,12 +54,24 @@ func dockerfile(t *testing.T) image {
 	return i
 }
 
+// The image is built with a patch of go.mod's version, the one whose library is looked
+// through for vulnerabilities.
 func TestImageIsSmallAndNobodysRoot(t *testing.T) {
 	i := dockerfile(t)
 	module, err := os.ReadFile("../../go.mod")
 	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(module)
-	require.Equal(t, []string{"golang:" + string(version[1]), "scratch"}, i.from)
+	tasks, err := os.ReadFile("../../Taskfile.yml")
+	require.NoError(t, err)
+	least := regexp.MustCompile(`(?m)^go (\d+\.\d+)\.(\d+)$`).FindStringSubmatch(string(module))
+	built := regexp.MustCompile(`GOTOOLCHAIN: go(\d+\.\d+)\.(\d+)`).FindStringSubmatch(string(tasks))
+	require.Equal(t, []string{"golang:" + built[1] + "." + built[2], "scratch"}, i.from)
+	require.Equal(t, least[1], built[1])
+	patchOf := func(version []string) int {
+		n, err := strconv.Atoi(version[2])
+		require.NoError(t, err)
+		return n
+	}
+	require.GreaterOrEqual(t, patchOf(built), patchOf(least))
 	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, i.user)
 }
 
