@@ -8,9 +8,11 @@ import (
 	"tolem/storage"
 )
 
-// clockSlack is what the wait before an attempt may be shorter by than the ledger's two
-// clocks say: those of two workers.
-const clockSlack = time.Second
+// waitSlack is what the time between two attempts may be shorter by than the wait that is
+// journalled: a second, because two workers' clocks tell it, and two, because a wait counts
+// that much of what its timer came late (workflows: timerGrain), by a workflow's clock, which
+// stands still while a task is on its way to a worker.
+const waitSlack = 3 * time.Second
 
 // journal checks a process's calls. money are the names of those that may have an effect.
 // counted is how many the process's row says were made.
@@ -59,7 +61,7 @@ func (v *verifier) request(id string, made []storage.Attempt) {
 			v.report.check(WaitsGrow, id, c.Waited > waited, "%s %d waited %s after %s", name, c.Attempt, c.Waited, waited)
 			waited = c.Waited
 			if ended := before.At.Add(before.Duration); i > 0 {
-				v.report.check(WaitsGrow, id, c.At.Sub(ended)+clockSlack >= c.Waited, "%s %d came %s after the one before, and says it waited %s", name, c.Attempt, c.At.Sub(ended), c.Waited)
+				v.report.check(WaitsGrow, id, c.At.Sub(ended)+waitSlack >= c.Waited, "%s %d came %s after the one before, and says it waited %s", name, c.Attempt, c.At.Sub(ended), c.Waited)
 			}
 		}
 		before = c
