@@ -2,12 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tolem/stack/deployment"
 	"tolem/stack/storm"
 )
 
@@ -19,21 +18,12 @@ func stormCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Progress = cmd.ErrOrStderr()
-			stack, err := os.Executable()
-			if err != nil {
+			var result *storm.Result
+			err := withPrograms(cmd.Context(), o.Progress, func(dir string, programs deployment.Programs) (err error) {
+				o.Dir, o.Programs = dir, programs
+				result, err = storm.Run(cmd.Context(), o)
 				return err
-			}
-			dir, err := os.MkdirTemp("", "tolem-storm-*")
-			if err != nil {
-				return err
-			}
-			defer func() { _ = os.RemoveAll(dir) }() // a temporary directory
-			fmt.Fprintln(o.Progress, "building tolem and the simulators …")
-			if o.Programs, err = storm.Build(cmd.Context(), dir); err != nil {
-				return err
-			}
-			o.Programs.Stack, o.Dir = stack, dir
-			result, err := storm.Run(cmd.Context(), o)
+			})
 			if err != nil {
 				return err
 			}

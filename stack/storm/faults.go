@@ -7,18 +7,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tolem/stack/deployment"
 )
 
 // faults are what happens to the parts, in an order that the seed decides.
 type faults struct {
-	d        *deployment
+	d        *deployed
 	o        Options
 	chance   *rand.Rand
 	done     atomic.Int64 // faults so far
 	postgres atomic.Int64
 }
 
-func newFaults(d *deployment, o Options) *faults {
+func newFaults(d *deployed, o Options) *faults {
 	return &faults{d: d, o: o, chance: random(o.Seed, 2)}
 }
 
@@ -40,7 +42,7 @@ func (f *faults) run(ctx context.Context, say func(string, ...any)) error {
 		broker.Go(func() {
 			if pause(ctx, 10*time.Second) == nil {
 				say("the broker is away for %s", f.o.KafkaAway)
-				f.d.kafka.away(ctx, f.o.KafkaAway)
+				f.d.Kafka.Away(ctx, f.o.KafkaAway)
 				f.done.Add(1)
 			}
 		})
@@ -60,17 +62,17 @@ func (f *faults) run(ctx context.Context, say func(string, ...any)) error {
 // plan is the order of faults.
 func (f *faults) plan() (plan []fault) {
 	for range f.o.Kills {
-		victim := f.d.tolem[f.chance.IntN(len(f.d.tolem))]
+		victim := f.d.Tolem[f.chance.IntN(len(f.d.Tolem))]
 		plan = append(plan, func(ctx context.Context) error { return killed(ctx, victim) })
 	}
 	for range f.o.TemporalKills {
-		plan = append(plan, func(ctx context.Context) error { return killed(ctx, f.d.temporal) })
+		plan = append(plan, func(ctx context.Context) error { return killed(ctx, f.d.Temporal) })
 	}
 	for n := range f.o.PostgresStops {
 		away := 5*time.Second + time.Duration(f.chance.Int64N(int64(25*time.Second)))
 		plan = append(plan, func(ctx context.Context) error {
 			f.postgres.Add(1)
-			if err := f.d.postgres.Interrupt(ctx, away, n%2 == 1); err != nil {
+			if err := f.d.Postgres.Interrupt(ctx, away, n%2 == 1); err != nil {
 				return fmt.Errorf("start PostgreSQL again: %w", err)
 			}
 			return nil
@@ -81,8 +83,8 @@ func (f *faults) plan() (plan []fault) {
 }
 
 // killed waits until a program runs, and kills it.
-func killed(ctx context.Context, p *program) error {
-	for !p.kill() {
+func killed(ctx context.Context, p *deployment.Program) error {
+	for !p.Kill() {
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}

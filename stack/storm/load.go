@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"tolem/simulators/partners"
+	"tolem/stack/deployment"
 )
 
 // load is those who ask: agents who pay, tills that sell and decide, the card file.
 type load struct {
-	d       *deployment
+	d       *deployed
 	o       Options
 	asked   [kinds]atomic.Int64
 	done    atomic.Int64 // who asked for a process and saw to it that it can end
@@ -39,7 +40,7 @@ func (k kind) String() string {
 	return [...]string{"payments", "instalment orders", "payment orders"}[k]
 }
 
-func newLoad(d *deployment, o Options) *load { return &load{d: d, o: o} }
+func newLoad(d *deployed, o Options) *load { return &load{d: d, o: o} }
 
 // callers ask at the same time; each sees its process as far as it is asked to.
 const callers = 40
@@ -96,7 +97,7 @@ func (l *load) pays(ctx context.Context, n int, chance *rand.Rand) error {
 	}
 	if s := chance.IntN(20); s < len(scripts) {
 		script := map[string]any{"call": scripts[s].call, "account": account, "answers": scripts[s].answers}
-		if err := l.insist(ctx, func() error { return l.d.direct(ctx, partners.ProcessingPath+"/control/scripts", script) }); err != nil {
+		if err := l.insist(ctx, func() error { return l.d.Direct(ctx, partners.ProcessingPath+"/control/scripts", script) }); err != nil {
 			return err
 		}
 	}
@@ -207,13 +208,13 @@ func (l *load) api(ctx context.Context, method, path, key string, body any) (ans
 			return nil, err
 		}
 	}
-	header := map[string]string{"Authorization": "Bearer " + token}
+	header := map[string]string{"Authorization": "Bearer " + deployment.Token}
 	if key != "" {
 		header["Idempotency-Key"] = key
 	}
 	err = l.insist(ctx, func() error {
-		base := l.d.urls[int(l.next.Add(1))%len(l.d.urls)]
-		answer, err = call(ctx, method, base+path, raw, header)
+		base := l.d.URLs[int(l.next.Add(1))%len(l.d.URLs)]
+		answer, err = deployment.Call(ctx, method, base+path, raw, header)
 		return err
 	})
 	return answer, err
@@ -223,8 +224,8 @@ func (l *load) api(ctx context.Context, method, path, key string, body any) (ans
 func (l *load) insist(ctx context.Context, what func() error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := what()
-		var r *refusal
-		if err == nil || ctx.Err() != nil || errors.As(err, &r) && r.status < 500 && r.status != http.StatusTooManyRequests {
+		var r *deployment.Refusal
+		if err == nil || ctx.Err() != nil || errors.As(err, &r) && r.Status < 500 && r.Status != http.StatusTooManyRequests {
 			return err
 		}
 		l.repeats.Add(1)
@@ -235,8 +236,8 @@ func (l *load) insist(ctx context.Context, what func() error) error {
 }
 
 func refused(err error, status int) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.status == status
+	var r *deployment.Refusal
+	return errors.As(err, &r) && r.Status == status
 }
 
 // tell says every ten seconds how far everything is, until the returned function is called.
@@ -257,8 +258,8 @@ func (l *load) result(f *faults) *Result {
 	for k := range kinds {
 		r.Asked[k.String()] = int(l.asked[k].Load())
 	}
-	for _, p := range append(l.d.tolem, l.d.temporal, l.d.kafka) {
-		r.Kills[p.name], r.Deaths[p.name] = p.kills.Load(), p.deaths.Load()
+	for _, p := range append(l.d.Tolem, l.d.Temporal, l.d.Kafka) {
+		r.Kills[p.Name], r.Deaths[p.Name] = p.Kills(), p.Deaths()
 	}
 	return r
 }

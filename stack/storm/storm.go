@@ -15,6 +15,7 @@ import (
 	"tolem/simulators/abs"
 	"tolem/simulators/cfront"
 	"tolem/simulators/partners"
+	"tolem/stack/deployment"
 	"tolem/storage"
 	"tolem/verification"
 )
@@ -31,7 +32,7 @@ type Options struct {
 	KafkaAway     time.Duration // once
 	Patience      time.Duration // from the last fault until everything has ended
 	Dir           string        // logs and data; an existing directory
-	Programs      Programs
+	Programs      deployment.Programs
 	Progress      io.Writer
 }
 
@@ -64,7 +65,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.stop()
+	defer d.Stop()
 	if err := d.makePartnersFail(ctx, o.Seed); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	say("everything was asked for and every fault has happened; waiting until all has ended")
-	if err := d.ready(ctx); err != nil {
+	if err := d.Ready(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.ended(ctx, o.Patience, say); err != nil {
@@ -107,7 +108,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 }
 
 // makePartnersFail has every partner lose, reset and delay its share of calls.
-func (d *deployment) makePartnersFail(ctx context.Context, seed uint64) error {
+func (d *deployed) makePartnersFail(ctx context.Context, seed uint64) error {
 	calls := map[string][]string{
 		partners.ProcessingPath: {"check", "pay"},
 		partners.CFRONTPath:     {cfront.CallCreate, cfront.CallState, cfront.CallConfirm, cfront.CallReject, cfront.CallReturn, cfront.CallData},
@@ -116,7 +117,7 @@ func (d *deployment) makePartnersFail(ctx context.Context, seed uint64) error {
 	for path, names := range calls {
 		for _, name := range names {
 			storm := map[string]any{"call": name, "lostAnswer": lostAnswers, "resetBefore": resets, "delay": delays, "delayMs": pastTimeout.Milliseconds(), "seed": seed}
-			if err := d.direct(ctx, path+"/control/faults", storm); err != nil {
+			if err := d.Direct(ctx, path+"/control/faults", storm); err != nil {
 				return fmt.Errorf("faults of %s: %w", name, err)
 			}
 		}
@@ -125,17 +126,17 @@ func (d *deployment) makePartnersFail(ctx context.Context, seed uint64) error {
 }
 
 // verify has everything verified.
-func (d *deployment) verify(ctx context.Context) (*verification.Report, error) {
-	config, err := d.config()
+func (d *deployed) verify(ctx context.Context) (*verification.Report, error) {
+	config, err := d.Config()
 	if err != nil {
 		return nil, err
 	}
-	return app.Verify(ctx, config, app.VerifyOptions{Books: d.partners, AllEnded: true, Grace: time.Minute})
+	return app.Verify(ctx, config, app.VerifyOptions{Books: d.Partners, AllEnded: true, Grace: time.Minute})
 }
 
 // open is how many processes have not ended, and how many events Loxon does not have.
-func (d *deployment) open(ctx context.Context) (n int64, err error) {
-	ledger, err := storage.Open(ctx, d.env["DATABASE_URL"])
+func (d *deployed) open(ctx context.Context) (n int64, err error) {
+	ledger, err := storage.Open(ctx, d.Env["DATABASE_URL"])
 	if err != nil {
 		return 0, err
 	}
@@ -148,7 +149,7 @@ func (d *deployment) open(ctx context.Context) (n int64, err error) {
 }
 
 // ended waits until no process is open and Loxon has every event.
-func (d *deployment) ended(ctx context.Context, patience time.Duration, say func(string, ...any)) error {
+func (d *deployed) ended(ctx context.Context, patience time.Duration, say func(string, ...any)) error {
 	until := time.Now().Add(patience)
 	for {
 		open, err := d.open(ctx)

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tolem/stack/deployment"
 )
 
 // The short form of a storm: every kind of process and of fault, and no promise broken.
 func TestStorm(t *testing.T) {
 	dir := t.TempDir()
-	programs, err := Build(t.Context(), dir)
+	programs, err := deployment.Build(t.Context(), dir)
 	require.NoError(t, err)
 	programs.Stack = filepath.Join(dir, "stack")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", programs.Stack, "tolem/stack").CombinedOutput()

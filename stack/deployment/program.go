@@ -1,4 +1,4 @@
-package storm
+package deployment
 
 import (
 	"context"
@@ -16,9 +16,13 @@ import (
 // needs is away.
 const restartPause = 500 * time.Millisecond
 
-// program is one process that is started again whenever it ends, as a container is.
-type program struct {
-	name string
+// Program is one process that is started again whenever it ends, as a container is.
+type Program struct {
+	// Name is that of its log, too.
+	Name string
+	// URL is where it answers HTTP, "" where it does not.
+	URL string
+
 	path string
 	args []string
 	env  []string
@@ -29,29 +33,29 @@ type program struct {
 	paused  bool
 	stopped bool
 	changed chan struct{}
-	ended   sync.WaitGroup
+	running sync.WaitGroup
 
 	kills, deaths atomic.Int64 // by us, and by itself
 }
 
-// launch starts a program and keeps it running until stop. What it prints is in a file of the
+// launch starts a program and keeps it running until Stop. What it prints is in a file of the
 // directory.
-func launch(dir, name, path string, env map[string]string, args ...string) (*program, error) {
+func launch(dir, name, path string, env map[string]string, args ...string) (*Program, error) {
 	out, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
-	p := &program{name: name, path: path, args: args, out: out, changed: make(chan struct{}, 1)}
+	p := &Program{Name: name, path: path, args: args, out: out, changed: make(chan struct{}, 1)}
 	p.env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")} //nolint:forbidigo // a child's PATH, no setting
 	for key, value := range env {
 		p.env = append(p.env, key+"="+value)
 	}
-	p.ended.Go(p.keep)
+	p.running.Go(p.keep)
 	return p, nil
 }
 
 // keep runs the program again and again.
-func (p *program) keep() {
+func (p *Program) keep() {
 	for {
 		p.mu.Lock()
 		if p.stopped {
@@ -87,8 +91,8 @@ func (p *program) keep() {
 	}
 }
 
-// kill is kill -9; it says whether there was something to kill.
-func (p *program) kill() bool {
+// Kill is kill -9; it says whether there was something to kill.
+func (p *Program) Kill() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd == nil {
@@ -98,10 +102,10 @@ func (p *program) kill() bool {
 	return p.cmd.Process.Kill() == nil
 }
 
-// away kills the program and starts it again after a while.
-func (p *program) away(ctx context.Context, during time.Duration) {
+// Away kills the program and starts it again after a while.
+func (p *Program) Away(ctx context.Context, during time.Duration) {
 	p.set(func() { p.paused = true })
-	p.kill()
+	p.Kill()
 	select {
 	case <-time.After(during):
 	case <-ctx.Done():
@@ -109,7 +113,7 @@ func (p *program) away(ctx context.Context, during time.Duration) {
 	p.set(func() { p.paused = false })
 }
 
-func (p *program) set(change func()) {
+func (p *Program) set(change func()) {
 	p.mu.Lock()
 	change()
 	p.mu.Unlock()
@@ -119,8 +123,9 @@ func (p *program) set(change func()) {
 	}
 }
 
-// stop ends the program by SIGTERM, and by SIGKILL if it does not end in time.
-func (p *program) stop() {
+// Stop ends the program by SIGTERM, and by SIGKILL if it does not end in time. Again it does
+// nothing.
+func (p *Program) Stop() {
 	p.set(func() {
 		p.stopped = true
 		p.kills.Add(1)
@@ -129,17 +134,30 @@ func (p *program) stop() {
 		}
 	})
 	ended := make(chan struct{})
-	go func() { p.ended.Wait(); close(ended) }()
+	go func() { p.running.Wait(); close(ended) }()
 	select {
 	case <-ended:
 	case <-time.After(20 * time.Second):
-		p.kill()
+		p.Kill()
 		<-ended
 	}
 	_ = p.out.Close() // written by the child
 }
 
-// Programs are the binaries that a storm needs.
+// ended says that Stop was called.
+func (p *Program) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped
+}
+
+// Kills is how often it was killed.
+func (p *Program) Kills() int64 { return p.kills.Load() }
+
+// Deaths is how often it ended by itself.
+func (p *Program) Deaths() int64 { return p.deaths.Load() }
+
+// Programs are the binaries that a deployment needs.
 type Programs struct{ Tolem, Simulators, Stack string }
 
 // Build builds the product and the simulators from the module that the working directory is
