@@ -1,12 +1,10 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"runtime"
 	"slices"
 	"sync"
@@ -153,23 +151,16 @@ func loanBatch(n, round int) ([]byte, error) {
 }
 
 func (b *bench) sendLoans(ctx context.Context, body []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.api+"/restapi/services/k2loan_from_eko", bytes.NewReader(body))
+	status, raw, err := b.post(ctx, "/restapi/services/k2loan_from_eko", nil, string(body))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+b.token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := b.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }() // read to its end below
 	var answer struct {
 		Text string `json:"error_text"`
 		Code int    `json:"error_code"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Code != 0 {
-		return fmt.Errorf("the batch was not taken: %s, code %d, %s (%w)", response.Status, answer.Code, answer.Text, err)
+	if err := json.Unmarshal(raw, &answer); err != nil || answer.Code != 0 {
+		return fmt.Errorf("the batch was not taken: %d, code %d, %s (%w)", status, answer.Code, answer.Text, err)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -35,7 +33,7 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 	}
 	defer b.stop()
 	emptyLoad := &load{key: "empty", name: "(a) empty workflow", run: b.runEmpty}
-	paymentLoad := &load{key: "payment", name: "(b) payment through the HTTP API", run: b.runPayment}
+	paymentLoad := &load{key: "payment", name: "(b) payment through the HTTP API", run: b.pay}
 	textbookLoad := &load{key: "textbook", name: "(c) payment with 4 regular activities", run: b.runTextbook}
 	if err := measure(ctx, o, []*load{emptyLoad, paymentLoad, textbookLoad}); err != nil {
 		return result, err
@@ -51,14 +49,12 @@ type bench struct {
 	temporal client.Client
 	worker   worker.Worker
 	ledger   *storage.Ledger
-	http     *http.Client
-	api      string
-	token    string
+	payer
 }
 
 // prepare starts everything. After an error nothing runs.
 func prepare(ctx context.Context, progress io.Writer) (*bench, error) {
-	b := &bench{http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}, Timeout: time.Minute}}
+	b := &bench{}
 	for _, part := range []func(context.Context) error{
 		func(ctx context.Context) error { return b.startStack(ctx, progress) }, b.startWorker,
 	} {
@@ -87,7 +83,7 @@ func (b *bench) startStack(ctx context.Context, progress io.Writer) (err error) 
 		Getenv: func(name string) string { return env[name] }, Progress: progress,
 	})
 	if err == nil {
-		b.api, b.token = "http://"+b.stack.APIAddr, b.stack.Token
+		b.payer = newPayer("http://"+b.stack.APIAddr, b.stack.Token)
 	}
 	return err
 }
@@ -150,31 +146,6 @@ func (b *bench) runEmpty(ctx context.Context, n int64) error {
 		return err
 	}
 	return run.Get(ctx, nil)
-}
-
-func (b *bench) runPayment(ctx context.Context, n int64) error {
-	body := fmt.Sprintf(`{"serviceId":"P1011","account":"777%07d","amountTo":200.00}`, n*10+1)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.api+"/v1/payments", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+b.token)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", fmt.Sprintf("bench-%d", n))
-	request.Header.Set("Prefer", "wait=30")
-	response, err := b.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }() // read to its end below
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusCreated || !strings.Contains(string(answer), `"succeeded"`) {
-		return fmt.Errorf("the payment did not succeed: %s %s", response.Status, answer)
-	}
-	return nil
 }
 
 func (b *bench) runTextbook(ctx context.Context, n int64) error {
