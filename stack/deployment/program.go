@@ -151,6 +151,16 @@ func (p *Program) ended() bool {
 	return p.stopped
 }
 
+// PID is that of the process, 0 while it does not run.
+func (p *Program) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
 // Kills is how often it was killed.
 func (p *Program) Kills() int64 { return p.kills.Load() }
 
@@ -164,11 +174,26 @@ type Programs struct{ Tolem, Simulators, Stack string }
 // in. Stack is the caller's.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	p := Programs{Tolem: filepath.Join(dir, "tolem"), Simulators: filepath.Join(dir, "simulators")}
-	for _, build := range [][]string{{p.Tolem, "tolem/cmd/tolem"}, {p.Simulators, "tolem/simulators"}} {
-		out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", build[0], build[1]).CombinedOutput()
-		if err != nil {
-			return Programs{}, fmt.Errorf("go build %s (run it in the repository): %w\n%s", build[1], err, out)
-		}
+	if err := build(ctx, p.Tolem, "tolem/cmd/tolem"); err != nil {
+		return Programs{}, err
 	}
-	return p, nil
+	return p, build(ctx, p.Simulators, "tolem/simulators")
+}
+
+// BuildAll builds Stack, too, for a caller that is not the stack itself.
+func BuildAll(ctx context.Context, dir string) (Programs, error) {
+	p, err := Build(ctx, dir)
+	if err != nil {
+		return Programs{}, err
+	}
+	p.Stack = filepath.Join(dir, "stack")
+	return p, build(ctx, p.Stack, "tolem/stack")
+}
+
+func build(ctx context.Context, into, command string) error {
+	out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", into, command).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build %s (run it in the repository): %w\n%s", command, err, out)
+	}
+	return nil
 }

@@ -1,8 +1,6 @@
 package storm
 
 import (
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,11 +12,8 @@ import (
 // The short form of a storm: every kind of process and of fault, and no promise broken.
 func TestStorm(t *testing.T) {
 	dir := t.TempDir()
-	programs, err := deployment.Build(t.Context(), dir)
+	programs, err := deployment.BuildAll(t.Context(), dir)
 	require.NoError(t, err)
-	programs.Stack = filepath.Join(dir, "stack")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", programs.Stack, "tolem/stack").CombinedOutput()
-	require.NoError(t, err, string(out))
 	result, err := Run(t.Context(), Options{
 		Seed: 7, Processes: 80, Kills: 12, TemporalKills: 1, PostgresStops: 1, KafkaAway: 10 * time.Second, Patience: 5 * time.Minute,
 		Dir: dir, Programs: programs, Progress: t.Output(),
