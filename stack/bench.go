@@ -33,7 +33,7 @@ func benchCommand() *cobra.Command {
 	command.Flags().IntVar(&o.Rounds, "rounds", 3, "rounds of all three in turn, after one that warms up")
 	command.Flags().DurationVar(&o.Round, "round", 10*time.Second, "length of one of the three in a round")
 	command.Flags().StringVar(&o.ProfileDir, "profile-dir", "", "write CPU profiles of all three into this directory")
-	command.AddCommand(benchLoansCommand(), benchWorkersCommand())
+	command.AddCommand(benchLoansCommand(), benchWorkersCommand(), benchWaitingCommand())
 	return command
 }
 

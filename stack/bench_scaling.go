@@ -38,3 +38,30 @@ func benchWorkersCommand() *cobra.Command {
 	command.Flags().DurationVar(&o.Round, "round", 10*time.Second, "length of one of the three in a round; where the partner is slow at least three delays")
 	return command
 }
+
+// benchWaitingCommand is `go run ./stack bench waiting`.
+func benchWaitingCommand() *cobra.Command {
+	o := bench.WaitingOptions{}
+	asJSON := false
+	command := &cobra.Command{
+		Use: "waiting", Short: "Measure what payments cost that wait for their next attempt: memory, and the length of histories (Linux only).",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Progress = quietly(cmd, asJSON)
+			var result bench.WaitingResult
+			err := withPrograms(cmd.Context(), o.Progress, func(dir string, programs deployment.Programs) (err error) {
+				o.Deployment = deployment.Options{Dir: dir, Programs: programs}
+				result, err = bench.RunWaiting(cmd.Context(), o)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return figures(cmd, result, asJSON)
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print figures as JSON and no progress")
+	command.Flags().IntSliceVar(&o.Payments, "payments", []int{5_000, 50_000}, "how many wait when the memory is measured, each more than the one before")
+	command.Flags().DurationVar(&o.Settle, "settle", 150*time.Second, "how long memory may take to come to rest; above two minutes Go has collected by then")
+	return command
+}

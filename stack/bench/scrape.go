@@ -56,3 +56,12 @@ func (m metrics) sum(name, label, value string) (total float64) {
 	}
 	return total
 }
+
+// most is the greatest of what has a name: a gauge of one thing that several places tell, some of
+// which have not looked at it for a while.
+func (m metrics) most(name string) (most float64) {
+	for _, s := range m[name] {
+		most = max(most, s.value)
+	}
+	return most
+}
