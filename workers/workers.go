@@ -51,6 +51,10 @@ const (
 	// find the broker away must not take Temporal from the payments. One tells up to 20
 	// events.
 	tellsPerSecond = 50
+	// workflows that one process keeps ready, of which each takes about 72 KiB (measured on
+	// waiting payments): 150 MiB. Ten thousand would be the default. One that was put out is
+	// replayed from its history when it is due, which takes milliseconds.
+	cachedWorkflows = 2000
 	// local activities at once, first attempts mostly: bounds the calls of one
 	// worker to the partner.
 	localActivities = 200
@@ -70,6 +74,7 @@ type queue struct {
 
 // New registers workflows and activities with their queues. Nothing runs yet.
 func New(o Options) *Workers {
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows) // the process's, and only before its first worker
 	main := worker.New(o.Temporal, workflows.MainQueue, worker.Options{
 		MaxConcurrentWorkflowTaskPollers:        pollers,
 		MaxConcurrentActivityTaskPollers:        2, // housekeeping only
