@@ -181,17 +181,27 @@ func (c Cluster) await(ctx context.Context, what string, ask func(context.Contex
 	defer cancel()
 	tick := time.NewTicker(knownEvery)
 	defer tick.Stop()
+	var last error
 	for {
 		err := ask(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || !late(err) { // that the time was over in the middle of a question says nothing
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server did not take up %s within %s: %w", what, knownLimit, err)
+			return fmt.Errorf("the server did not take up %s within %s: %w", what, knownLimit, last)
 		case <-tick.C:
 		}
 	}
+}
+
+// late says that a question ended with its time.
+func late(err error) bool {
+	server := new(serviceerror.DeadlineExceeded)
+	return errors.As(err, &server) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Lacks says in words what the cluster has not, and what to do; "" is a cluster that may

@@ -17,6 +17,7 @@ import (
 // Options are what a worker process needs.
 type Options struct {
 	Temporal   client.Client
+	Deployment Deployment
 	Processing *activities.Processing
 	Ledger     *activities.Ledger
 	Sweep      *activities.Sweep
@@ -76,6 +77,7 @@ type queue struct {
 func New(o Options) *Workers {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows) // the process's, and only before its first worker
 	main := worker.New(o.Temporal, workflows.MainQueue, worker.Options{
+		DeploymentOptions:                       o.Deployment.options(),
 		MaxConcurrentWorkflowTaskPollers:        pollers,
 		MaxConcurrentActivityTaskPollers:        2, // housekeeping only
 		MaxConcurrentLocalActivityExecutionSize: localActivities,
@@ -107,6 +109,7 @@ func New(o Options) *Workers {
 // how many a second over all.
 func (o Options) calls(queue string, limits worker.Options) worker.Worker {
 	limits.DisableWorkflowWorker = true
+	limits.DeploymentOptions = o.Deployment.options()
 	limits.WorkerStopTimeout = o.PartnerTimeout + stopMargin
 	return worker.New(o.Temporal, queue, limits)
 }

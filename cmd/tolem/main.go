@@ -50,6 +50,7 @@ func command() *cobra.Command {
 		verify(),
 		token(),
 		healthcheck(),
+		deployment(),
 	)
 	root.AddCommand(operator.Commands(operator.Options{Getenv: os.Getenv, Now: time.Now, Zone: time.Local})...)
 	help := root.HelpFunc()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -27,9 +26,7 @@ func verify() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(report)
+				err = printJSON(cmd.OutOrStdout(), report)
 			} else {
 				err = report.Print(cmd.OutOrStdout())
 			}

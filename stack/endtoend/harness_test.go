@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,6 +99,23 @@ func start(t *testing.T, program string, env map[string]string, args ...string) 
 		}
 	})
 	return p
+}
+
+// run runs a program to its end, and returns what it prints and how it exits.
+func run(t *testing.T, program string, env map[string]string, args ...string) (out string, exit int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = []string{"HOME=" + t.TempDir()}
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	said, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		return string(said), failed.ExitCode()
+	}
+	require.NoError(t, err)
+	return string(said), 0
 }
 
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) } // it may have ended

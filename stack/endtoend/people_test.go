@@ -157,6 +157,24 @@ func atOnce(n int, f func(n int)) {
 	all.Wait()
 }
 
+// twentyAtATime calls f with 0 to n-1 and waits for all.
+func twentyAtATime(n int, f func(n int)) {
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range 20 {
+		all.Go(func() {
+			for n := range next {
+				f(n)
+			}
+		})
+	}
+	for n := range n {
+		next <- n
+	}
+	close(next)
+	all.Wait()
+}
+
 // agree asserts that our ledger and the partner's books say the same of a payment
 // that ended: its money moved exactly once, or certainly not at all.
 func agree(t *testing.T, user *caller, c *centre.Centre, id string) {

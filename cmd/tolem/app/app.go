@@ -157,7 +157,7 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 		return err
 	}
 	o := workers.Options{
-		Temporal: r.temporal,
+		Temporal: r.temporal, Deployment: c.Deployment,
 		Processing: &activities.Processing{Ledger: r.ledger, Centre: centre, Metrics: metrics,
 			Protection: activities.NewProtection(activities.ProtectionOptions{Metrics: metrics})},
 		Ledger: &activities.Ledger{Ledger: r.ledger},
@@ -177,6 +177,9 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 	}
 	r.workers = w
 	r.polling.Store(true)
+	if c.Deployment.Versioned() {
+		slog.InfoContext(ctx, "the worker gets tasks when its version is promoted", "deployment", c.Deployment.Name, "build", c.Deployment.BuildID)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 
 	"tolem/api/probes"
 	"tolem/workers"
@@ -36,6 +37,17 @@ func Setup(ctx context.Context, c Config) ([]workers.Done, error) {
 	}
 	defer temporal.Close()
 	return c.cluster(temporal).apply(ctx)
+}
+
+// withCluster does work on Temporal's cluster, through a client of its own.
+func (c Config) withCluster(ctx context.Context, work func(workers.Cluster) error) error {
+	c.Temporal.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // what it says is in the errors
+	temporal, err := client.DialContext(ctx, c.Temporal)
+	if err != nil {
+		return fmt.Errorf("temporal at %s: %w (TEMPORAL_ADDRESS says where it is)", c.Temporal.HostPort, err)
+	}
+	defer temporal.Close()
+	return work(c.cluster(temporal).Cluster)
 }
 
 // meetCluster makes the worker's probes answer, then sets Temporal's cluster up, or waits

@@ -16,6 +16,7 @@ import (
 	"tolem/api"
 	"tolem/cmd/tolem/certificates"
 	"tolem/domain"
+	"tolem/workers"
 	"tolem/workflows"
 )
 
@@ -23,6 +24,7 @@ import (
 type Config struct {
 	DatabaseURL     string             // DATABASE_URL: postgres://… or sqlite:///path
 	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
+	Deployment      workers.Deployment // TEMPORAL_DEPLOYMENT_NAME, TEMPORAL_WORKER_BUILD_ID: the version that a worker belongs to
 	APIAddr         string             // API_ADDR
 	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
 	MetricsAddr     string             // METRICS_ADDR: where a worker without an API answers probes and serves its metrics; "" is nowhere
@@ -52,6 +54,7 @@ const DefaultAPIAddr = "127.0.0.1:8080"
 // Defaults of the environment, see the README's table.
 const (
 	defaultDatabase       = "sqlite://tolem.db"
+	defaultDeployment     = "tolem"
 	defaultProcessingURL  = "http://127.0.0.1:8091/processing" // go run ./simulators, which asks for
 	simulatorsToken       = "simulator"                        // this token
 	defaultRetryInitial   = "1s"
@@ -87,6 +90,10 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	if c.ProcessingURL == "" {
 		c.ProcessingURL, c.ProcessingToken = defaultProcessingURL, get("PROCESSING_TOKEN", simulatorsToken)
 	}
+	c.Deployment = workers.Deployment{Name: get("TEMPORAL_DEPLOYMENT_NAME", defaultDeployment), BuildID: lookup("TEMPORAL_WORKER_BUILD_ID")}
+	name, buildID := c.Deployment.Validate()
+	note("TEMPORAL_DEPLOYMENT_NAME", name)
+	note("TEMPORAL_WORKER_BUILD_ID", buildID)
 	c.APITLS = readAPITLS(get, note)
 	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
 	c.CFRONT = readCFRONT(get, c.callback(), note)

@@ -21,6 +21,8 @@ func TestDefaultsAreThoseOfTheReadme(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sqlite://tolem.db", c.DatabaseURL)
 	require.Equal(t, "127.0.0.1:8080", c.APIAddr)
+	require.Equal(t, "tolem", c.Deployment.Name)
+	require.False(t, c.Deployment.Versioned())
 	require.Equal(t, "http://127.0.0.1:8091/processing", c.ProcessingURL)
 	require.Equal(t, "simulator", c.ProcessingToken)
 	require.Equal(t, time.Second, c.Ladder.Initial)
@@ -39,9 +41,10 @@ func TestAnotherCentreGetsNoDefaultToken(t *testing.T) {
 func TestEveryMistakeIsNamedAtOnce(t *testing.T) {
 	_, err := app.Read(env(map[string]string{
 		"RETRY_INITIAL": "soon", "PARTNER_TIMEOUT": "1ms", "TIMEZONE": "Mars/Base", "API_TOKENS": "a:agent:hunter2",
+		"TEMPORAL_DEPLOYMENT_NAME": "a.b", "TEMPORAL_WORKER_BUILD_ID": "1 2",
 	}), client.Options{})
 	require.ErrorIs(t, err, app.ErrConfig)
-	for _, name := range []string{"RETRY_INITIAL", "PARTNER_TIMEOUT", "TIMEZONE"} {
+	for _, name := range []string{"RETRY_INITIAL", "PARTNER_TIMEOUT", "TIMEZONE", "TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"} {
 		require.ErrorContains(t, err, name)
 	}
 	require.NotContains(t, err.Error(), "hunter2")

@@ -1,0 +1,251 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	deploymentpb "go.temporal.io/api/deployment/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"tolem/workflows"
+)
+
+// Deployment says which version of the code a worker runs: one build of a Worker Deployment,
+// all of whose versions poll the same queues. Temporal gives every task to the deployment's
+// current version.
+type Deployment struct {
+	Name    string
+	BuildID string // "" is a worker without a version, which gets tasks as long as no version is current
+}
+
+// Versioned says whether the worker belongs to a version.
+func (d Deployment) Versioned() bool { return d.BuildID != "" }
+
+// versionPartMax keeps a deployment's name and a build id below the server's own limit, which
+// is theirs together.
+const versionPartMax = 100
+
+// Validate complains, of each by itself, about what Temporal would refuse.
+func (d Deployment) Validate() (name, buildID error) {
+	name, buildID = validVersionPart(d.Name), validVersionPart(d.BuildID)
+	if name == nil && (d.Name == "" || strings.ContainsAny(d.Name, ".:")) {
+		name = errors.New("it must not be empty and must have neither dot nor colon")
+	}
+	return name, buildID
+}
+
+func validVersionPart(text string) error {
+	foreign := func(r rune) bool { return r <= ' ' || r > '~' }
+	if len(text) > versionPartMax || strings.ContainsFunc(text, foreign) || strings.HasPrefix(text, "__") {
+		return fmt.Errorf("it must have at most %d printable ASCII characters, no spaces, and not begin with __", versionPartMax)
+	}
+	return nil
+}
+
+// options of a worker. All workflows go on under the current version from their next task
+// on: pinned to the one that began it, a payment that waits for months would keep its
+// version's workers for months.
+func (d Deployment) options() worker.DeploymentOptions {
+	if !d.Versioned() {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{
+		UseVersioning:             true,
+		Version:                   worker.WorkerDeploymentVersion{DeploymentName: d.Name, BuildID: d.BuildID},
+		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	}
+}
+
+// polled is a queue as Temporal has it: one for each type of task.
+type polled struct {
+	name string
+	kind enumspb.TaskQueueType
+}
+
+func (p polled) String() string {
+	if p.kind == enumspb.TASK_QUEUE_TYPE_WORKFLOW {
+		return p.name + " (workflows)"
+	}
+	return p.name + " (activities)"
+}
+
+// allPolled are what the workers of a version poll: whatever nobody polls stands still when
+// the version is current.
+func allPolled() []polled {
+	all := []polled{{workflows.MainQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW}}
+	for _, name := range []string{workflows.MainQueue, workflows.ProcessingQueue, workflows.CFRONTQueue, workflows.ABSQueue, workflows.LoxonQueue} {
+		all = append(all, polled{name, enumspb.TASK_QUEUE_TYPE_ACTIVITY})
+	}
+	return all
+}
+
+// Version is one build of a deployment.
+type Version struct {
+	BuildID string    `json:"buildId"`
+	Created time.Time `json:"created"`
+	// Percent of the workflows that it serves: 100 of the current version, or less, if
+	// another is being tried on the rest.
+	Percent float32 `json:"percent"`
+	Current bool    `json:"current"`
+	// Pollers are its worker processes' pollers that Temporal heard of within pollerSeen.
+	Pollers int `json:"pollers"`
+	// Missing are queues that none of its workers polls.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// pollerSeen is how long ago a worker that is there has polled at most: a poll takes up to a
+// minute. A worker that was killed counts as there for as long.
+const pollerSeen = 70 * time.Second
+
+// Versions lists the deployment's versions that Temporal knows, the newest first. A
+// deployment of which no worker has ever polled has none.
+func (c Cluster) Versions(ctx context.Context, deployment string) ([]Version, error) {
+	info, err := c.deployment(ctx, deployment)
+	if err != nil {
+		return nil, err
+	}
+	pollers, err := c.pollers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Version
+	for _, summary := range info.GetVersionSummaries() {
+		build := summary.GetDeploymentVersion().GetBuildId()
+		v := Version{BuildID: build, Created: summary.GetCreateTime().AsTime()}
+		v.Pollers, v.Missing = pollers.of(Deployment{deployment, build})
+		ramp := info.GetRoutingConfig().GetRampingVersionPercentage()
+		switch build {
+		case info.GetRoutingConfig().GetCurrentDeploymentVersion().GetBuildId():
+			v.Current, v.Percent = true, 100-ramp
+		case info.GetRoutingConfig().GetRampingDeploymentVersion().GetBuildId():
+			v.Percent = ramp
+		}
+		all = append(all, v)
+	}
+	slices.SortFunc(all, func(a, b Version) int { return b.Created.Compare(a.Created) })
+	return all, nil
+}
+
+// deployment is empty where Temporal knows none of that name.
+func (c Cluster) deployment(ctx context.Context, name string) (*deploymentpb.WorkerDeploymentInfo, error) {
+	found, err := c.describeDeployment(ctx, name)
+	return found.GetWorkerDeploymentInfo(), err
+}
+
+func (c Cluster) describeDeployment(ctx context.Context, name string) (*workflowservice.DescribeWorkerDeploymentResponse, error) {
+	found, err := c.Temporal.WorkflowService().DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{
+		Namespace: c.Namespace, DeploymentName: name,
+	})
+	if missing := new(serviceerror.NotFound); errors.As(err, &missing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe worker deployment %s in namespace %s: %w", name, c.Namespace, err)
+	}
+	return found, nil
+}
+
+// seenPollers are who has polled lately, by queue.
+type seenPollers map[polled][]*taskqueuepb.PollerInfo
+
+func (c Cluster) pollers(ctx context.Context) (seenPollers, error) {
+	all := seenPollers{}
+	for _, queue := range allPolled() {
+		found, err := c.Temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+			Namespace: c.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue.name}, TaskQueueType: queue.kind,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("describe task queue %s: %w", queue, err)
+		}
+		for _, poller := range found.GetPollers() {
+			if time.Since(poller.GetLastAccessTime().AsTime()) < pollerSeen {
+				all[queue] = append(all[queue], poller)
+			}
+		}
+	}
+	return all, nil
+}
+
+// of counts a version's pollers, and tells which queues have none.
+func (p seenPollers) of(d Deployment) (count int, missing []string) {
+	for _, queue := range allPolled() {
+		here := 0
+		for _, poller := range p[queue] {
+			o := poller.GetDeploymentOptions()
+			if o.GetDeploymentName() == d.Name && o.GetBuildId() == d.BuildID {
+				here++
+			}
+		}
+		if here == 0 {
+			missing = append(missing, queue.String())
+		}
+		count += here
+	}
+	return count, missing
+}
+
+// everyTask is a promotion for all workflows.
+const everyTask = 100
+
+// Promote gives a version all tasks, or with percent under 100 those of that share of the
+// workflows (the same ones as long as the share does not shrink) while the current version
+// keeps the others. When it returns without an error, Temporal's queues know.
+//
+// It first waits until workers of the version poll every queue, for at most a minute, and
+// changes nothing if they do not: tasks of a version without workers would stand still. It
+// fails as well if somebody else changes the deployment at the same time.
+func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) error {
+	if percent <= 0 || percent > everyTask {
+		return fmt.Errorf("a share of %g %% is none: want more than 0 and at most %d", percent, everyTask)
+	}
+	err := c.await(ctx, "workers of build "+d.BuildID, func(ctx context.Context) error {
+		found, err := c.pollers(ctx)
+		if err != nil {
+			return err
+		}
+		if _, missing := found.of(d); len(missing) > 0 {
+			return fmt.Errorf("no worker of build %s polls %s: start workers with TEMPORAL_WORKER_BUILD_ID=%s first", d.BuildID, strings.Join(missing, ", "), d.BuildID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	now, err := c.describeDeployment(ctx, d.Name)
+	if err != nil {
+		return err
+	}
+	if err := c.route(ctx, d, percent, now.GetConflictToken()); err != nil {
+		return fmt.Errorf("promote build %s of worker deployment %s: %w", d.BuildID, d.Name, err)
+	}
+	return c.await(ctx, "the routing to build "+d.BuildID, func(ctx context.Context) error {
+		now, err := c.deployment(ctx, d.Name)
+		if err == nil && now.GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS {
+			err = errors.New("some task queues do not know yet")
+		}
+		return err
+	})
+}
+
+func (c Cluster) route(ctx context.Context, d Deployment, percent float32, token []byte) error {
+	service := c.Temporal.WorkflowService()
+	if percent == everyTask {
+		_, err := service.SetWorkerDeploymentCurrentVersion(ctx, &workflowservice.SetWorkerDeploymentCurrentVersionRequest{
+			Namespace: c.Namespace, DeploymentName: d.Name, BuildId: d.BuildID, ConflictToken: token,
+		})
+		return err
+	}
+	_, err := service.SetWorkerDeploymentRampingVersion(ctx, &workflowservice.SetWorkerDeploymentRampingVersionRequest{
+		Namespace: c.Namespace, DeploymentName: d.Name, BuildId: d.BuildID, Percentage: percent, ConflictToken: token,
+	})
+	return err
+}
