@@ -1,9 +1,7 @@
 package endtoend
 
 import (
-	"errors"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -23,15 +21,7 @@ type terminal struct {
 // types gives a command to the binary, and returns what it prints and how it exits.
 func (p terminal) types(args ...string) (out string, exit int) {
 	p.t.Helper()
-	cmd := exec.CommandContext(p.t.Context(), programs.tolem, args...)
-	cmd.Env = []string{"HOME=" + p.t.TempDir(), "TZ=Asia/Almaty", "TOLEM_API=" + p.url(), "TOLEM_TOKEN=" + p.token}
-	said, err := cmd.CombinedOutput()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		return string(said), failed.ExitCode()
-	}
-	require.NoError(p.t, err)
-	return string(said), 0
+	return run(p.t, programs.tolem, map[string]string{"TZ": "Asia/Almaty", "TOLEM_API": p.url(), "TOLEM_TOKEN": p.token}, args...)
 }
 
 // sees expects a command to succeed and to print all of the words.
@@ -96,10 +86,39 @@ func stuckPayment(t *testing.T, first, second terminal) {
 	require.Zero(t, first.centre.Effects(number(t, id)))
 
 	first.sees([]string{"nothing is stuck"}, "payments", "list", "--stuck")
+	manyPayments(first)
 	first.sees([]string{"two operators decided that the money did not move", "dev", "second", reason, evidence}, "payments", "show", id)
 	out, exit = first.types("payments", "retry", id, "--reason", reason)
 	require.Equal(t, 1, exit, out)
 	require.Contains(t, out, "payment_ended (HTTP 409)")
+}
+
+// manyPayments counts first, then does it for those that are counted.
+func manyPayments(first terminal) {
+	account, body := to(52)
+	scriptFor(first.t, first.centre, "pay", account, centre.Answer{Code: 220, Times: 100_000})
+	ids := []string{first.caller().paysFor("many-1", body).ID, first.caller().paysFor("many-2", body).ID}
+	for _, id := range ids {
+		first.caller().answeredBy(id, 220)
+	}
+	many := []string{"payments", "many", "hold", "--state", "paying", "--code", "220", "--reason", reason}
+	first.sees([]string{"2 payments match: hold would be done for 2", "nothing was done, --yes does it"}, many...)
+	require.False(first.t, first.caller().reads(ids[0]).Held)
+	first.sees([]string{"2 payments matched: hold was done for 2, refused for 0, unknown for 0"}, append(many, "--yes")...)
+	require.True(first.t, first.caller().reads(ids[1]).Held)
+	many[2] = "retry"
+	first.sees([]string{"2 payments matched: retry was done for 0, refused for 2", "payment_held"}, append(many, "--yes")...)
+	require.NoError(first.t, first.centre.ClearScripts())
+	many[2] = "release"
+	first.sees([]string{"release was done for 2"}, append(many, "--yes")...)
+	for _, id := range ids {
+		first.caller().finds(id, "succeeded")
+		movedOnce(first.t, first.centre, id)
+	}
+	for _, wrong := range [][]string{{"payments", "many"}, {"payments", "many", "pay"}, {"payments", "many", "retry", "--reason", "x"}, {"payments", "many", "retry", "--code", "220"}} {
+		out, exit := first.types(wrong...)
+		require.Equal(first.t, 2, exit, out)
+	}
 }
 
 func stuckOrder(t *testing.T, first, _ terminal) {

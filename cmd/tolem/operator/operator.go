@@ -88,6 +88,7 @@ type kind struct {
 	read     func([]byte) (subject, error)
 	lists    []sublist
 	actions  []action
+	more     []func(Options) *cobra.Command // verbs that no other kind has
 }
 
 // subject is one process, as the API answered.
@@ -142,6 +143,9 @@ func (k kind) command(o Options) *cobra.Command {
 	}
 	for _, a := range k.actions {
 		group.AddCommand(k.actionCommand(o, a))
+	}
+	for _, verb := range k.more {
+		group.AddCommand(verb(o))
 	}
 	return group
 }

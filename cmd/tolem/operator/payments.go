@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tolem/domain"
 )
 
@@ -57,6 +59,7 @@ func payments() kind {
 			{use: "attempts", short: "Every call that was made for a payment, in their order.", title: "Attempts", table: attemptTable()},
 			{use: "actions", short: "What people ordered for a payment: who, why, when, and what it did.", title: "Actions", table: actionTable()},
 		},
+		more: []func(Options) *cobra.Command{manyCommand},
 		actions: []action{
 			{use: "retry", short: "Make one attempt now; the growing interval goes on from where it was.", fields: []field{becauseOf}},
 			{use: "hold", short: "Make no more attempts until it is released.", fields: []field{becauseOf}},
