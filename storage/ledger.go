@@ -216,3 +216,13 @@ func (l *Ledger) inTransaction(ctx context.Context, do func(tx *gorm.DB) error) 
 	}
 	return nil
 }
+
+// planAnew has PostgreSQL plan every statement of a transaction for its values. A
+// prepared one keeps, after five executions, the plan that was right then: one that was
+// first used on an empty table reads the whole table for every chunk of a batch.
+func (l *Ledger) planAnew(tx *gorm.DB) error {
+	if l.dialect != goose.DialectPostgres {
+		return nil
+	}
+	return tx.Exec("SET LOCAL plan_cache_mode = force_custom_plan").Error
+}

@@ -72,6 +72,9 @@ func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, 
 	slices.SortFunc(b.Loans, func(a, b Loan) int { return cmp.Compare(a.Contract, b.Contract) }) // one order of locks for all
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		taken = TakenLoans{}
+		if err := l.planAnew(tx); err != nil {
+			return err
+		}
 		if taken.Batch, err = holdBatch(tx, domain.BatchID(id), b.Caller, "loans "+b.Day+" "+b.Digest); err != nil {
 			return err
 		}
