@@ -96,8 +96,8 @@ type Version struct {
 	// another is being tried on the rest.
 	Percent float32 `json:"percent"`
 	Current bool    `json:"current"`
-	// Pollers are its worker processes' pollers that Temporal heard of within pollerSeen.
-	Pollers int `json:"pollers"`
+	// Workers are its worker processes that Temporal heard of within pollerSeen.
+	Workers int `json:"workers"`
 	// Missing are queues that none of its workers polls.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -121,7 +121,7 @@ func (c Cluster) Versions(ctx context.Context, deployment string) ([]Version, er
 	for _, summary := range info.GetVersionSummaries() {
 		build := summary.GetDeploymentVersion().GetBuildId()
 		v := Version{BuildID: build, Created: summary.GetCreateTime().AsTime()}
-		v.Pollers, v.Missing = pollers.of(Deployment{deployment, build})
+		v.Workers, v.Missing = pollers.of(Deployment{deployment, build})
 		ramp := info.GetRoutingConfig().GetRampingVersionPercentage()
 		switch build {
 		case info.GetRoutingConfig().GetCurrentDeploymentVersion().GetBuildId():
@@ -175,22 +175,22 @@ func (c Cluster) pollers(ctx context.Context) (seenPollers, error) {
 	return all, nil
 }
 
-// of counts a version's pollers, and tells which queues have none.
-func (p seenPollers) of(d Deployment) (count int, missing []string) {
+// of counts a version's worker processes, and tells which queues none of them polls.
+func (p seenPollers) of(d Deployment) (workers int, missing []string) {
+	processes := map[string]bool{}
 	for _, queue := range allPolled() {
-		here := 0
+		polls := false
 		for _, poller := range p[queue] {
 			o := poller.GetDeploymentOptions()
 			if o.GetDeploymentName() == d.Name && o.GetBuildId() == d.BuildID {
-				here++
+				polls, processes[poller.GetIdentity()] = true, true
 			}
 		}
-		if here == 0 {
+		if !polls {
 			missing = append(missing, queue.String())
 		}
-		count += here
 	}
-	return count, missing
+	return len(processes), missing
 }
 
 // everyTask is a promotion for all workflows.

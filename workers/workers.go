@@ -52,8 +52,8 @@ const (
 	// find the broker away must not take Temporal from the payments. One tells up to 20
 	// events.
 	tellsPerSecond = 50
-	// workflows that one process keeps ready, of which each takes about 72 KiB (measured on
-	// waiting payments): 150 MiB. Ten thousand would be the default. One that was put out is
+	// workflows that one process keeps ready, of which each takes about 80 KiB (measured on
+	// waiting payments): 160 MiB. Ten thousand would be the default. One that was put out is
 	// replayed from its history when it is due, which takes milliseconds.
 	cachedWorkflows = 2000
 	// local activities at once, first attempts mostly: bounds the calls of one

@@ -51,10 +51,10 @@ func printVersions(out io.Writer, name string, versions []workers.Version) error
 	}
 	current := false
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "BUILD\tTASKS\tPOLLERS\tSINCE\tNOT POLLED")
+	fmt.Fprintln(table, "BUILD\tTASKS\tWORKERS\tSINCE\tNOT POLLED")
 	for _, v := range versions {
 		current = current || v.Current
-		fmt.Fprintf(table, "%s\t%g %%\t%d\t%s\t%s\n", v.BuildID, v.Percent, v.Pollers, v.Created.UTC().Format(time.RFC3339), strings.Join(v.Missing, ", "))
+		fmt.Fprintf(table, "%s\t%g %%\t%d\t%s\t%s\n", v.BuildID, v.Percent, v.Workers, v.Created.UTC().Format(time.RFC3339), strings.Join(v.Missing, ", "))
 	}
 	if err := table.Flush(); err != nil {
 		return err
