@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ func printVersions(out io.Writer, name string, versions []workers.Version) error
 	fmt.Fprintln(table, "BUILD\tTASKS\tWORKERS\tSINCE\tNOT POLLED")
 	for _, v := range versions {
 		current = current || v.Current
-		fmt.Fprintf(table, "%s\t%g %%\t%d\t%s\t%s\n", v.BuildID, v.Percent, v.Workers, v.Created.UTC().Format(time.RFC3339), strings.Join(v.Missing, ", "))
+		fmt.Fprintf(table, "%s\t%g %%\t%d\t%s\t%s\n", v.BuildID, v.Percent, v.Workers, v.Created.UTC().Format(time.RFC3339), cmp.Or(strings.Join(v.Missing, ", "), "-"))
 	}
 	if err := table.Flush(); err != nil {
 		return err
