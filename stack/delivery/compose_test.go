@@ -166,6 +166,10 @@ func TestConditionsCanComeTrue(t *testing.T) {
 			on := p.Services[name]
 			switch dependency.Condition {
 			case types.ServiceConditionHealthy:
+				if built(on) && on.HealthCheck == nil { // the image's own
+					require.NotEmpty(t, dockerfile(t).healthcheck, name)
+					break
+				}
 				require.NotNil(t, on.HealthCheck, name)
 				require.False(t, on.HealthCheck.Disable, name)
 				require.NotEmpty(t, on.HealthCheck.Test, name)

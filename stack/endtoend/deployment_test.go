@@ -119,16 +119,16 @@ func (i *infra) open(processes int) (o opened) {
 	}
 	code, text := user.sendsLoans(loans...)
 	require.Zero(i.t, code, text)
-	twentyAtATime(len(o.retried), func(n int) {
+	twentyAtATime(i.t, len(o.retried), func(n int) {
 		o.retried[n] = user.pays(fmt.Sprint("retried-", n)).ID
 		user.answeredBy(o.retried[n], 1)
 	})
-	twentyAtATime(len(o.held), func(n int) {
+	twentyAtATime(i.t, len(o.held), func(n int) {
 		o.held[n] = user.pays(fmt.Sprint("held-", n)).ID
 		user.answeredBy(o.held[n], 1)
 		user.orders(o.held[n], "hold", "hold").did(i.t, http.StatusOK, "held", "paying")
 	})
-	twentyAtATime(fifth, func(n int) {
+	twentyAtATime(i.t, fifth, func(n int) {
 		user.sells(o.orders[n], fmt.Sprintf("+77010%05d2", n), `,"auto_confirm":true`) // a client each, who thinks
 		o.asked[n] = user.asked(fmt.Sprint("asked-", n), strings.Replace(plain, "{", `{"autoPay":false,`, 1)).ID
 		user.sees(o.orders[n], "waiting_for_client")
@@ -144,21 +144,21 @@ func (o opened) end(i *infra) {
 	i.t.Helper()
 	user := i.caller()
 	require.NoError(i.t, i.centre.ClearScripts())
-	twentyAtATime(len(o.held), func(n int) { user.orders(o.held[n], "release", "release") })
-	twentyAtATime(len(o.orders), func(n int) {
+	twentyAtATime(i.t, len(o.held), func(n int) { user.orders(o.held[n], "release", "release") })
+	twentyAtATime(i.t, len(o.orders), func(n int) {
 		user.chooses(o.asked[n], "")
 		require.NoError(i.t, i.bank.Approve(o.orders[n]))
 		require.Equal(i.t, http.StatusCreated, user.reports(o.contracts[n], "end", `{"status":"payment order executed","paid_amount":1000}`))
 	})
 	payments := slices.Concat(o.retried, o.held, o.asked)
-	twentyAtATime(len(payments), func(n int) {
+	twentyAtATime(i.t, len(payments), func(n int) {
 		user.finds(payments[n], "succeeded")
 		movedOnce(i.t, i.centre, payments[n])
 		for _, a := range user.attempts(payments[n]) {
 			require.True(i.t, a.Reported, "payment %s: an attempt without an outcome", payments[n])
 		}
 	})
-	twentyAtATime(len(o.orders), func(n int) {
+	twentyAtATime(i.t, len(o.orders), func(n int) {
 		user.sees(o.orders[n], "paid_out")
 		i.settled(o.orders[n])
 		user.findsContract(o.contracts[n], "executed")

@@ -157,22 +157,25 @@ func atOnce(n int, f func(n int)) {
 	all.Wait()
 }
 
-// twentyAtATime calls f with 0 to n-1 and waits for all.
-func twentyAtATime(n int, f func(n int)) {
+// twentyAtATime calls f with 0 to n-1 and waits for all; the first that fails ends the test.
+func twentyAtATime(t *testing.T, n int, f func(n int)) {
+	t.Helper()
 	var all sync.WaitGroup
-	next := make(chan int)
-	for range 20 {
+	places := make(chan struct{}, 20)
+	for n := range n {
+		places <- struct{}{}
+		if t.Failed() {
+			break
+		}
 		all.Go(func() {
-			for n := range next {
-				f(n)
-			}
+			defer func() { <-places }() // also when f ends by failing
+			f(n)
 		})
 	}
-	for n := range n {
-		next <- n
-	}
-	close(next)
 	all.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 // agree asserts that our ledger and the partner's books say the same of a payment
