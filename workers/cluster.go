@@ -109,6 +109,11 @@ func (c Cluster) namespace(ctx context.Context) (*workflowservice.DescribeNamesp
 	return found, err
 }
 
+// noNamespace is what is said where it does not exist.
+func (c Cluster) noNamespace() string {
+	return fmt.Sprintf("namespace %s does not exist: run tolem setup", c.Namespace)
+}
+
 // attributes compares the namespace's search attributes with ours: those that are missing,
 // and in words those whose type is another.
 func (c Cluster) attributes(ctx context.Context) (missing map[string]enumspb.IndexedValueType, clashes []string, err error) {
@@ -212,7 +217,7 @@ func (c Cluster) Lacks(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("describe namespace %s: %w", c.Namespace, err)
 	}
 	if found == nil {
-		return fmt.Sprintf("namespace %s does not exist: run tolem setup", c.Namespace), nil
+		return c.noNamespace(), nil
 	}
 	missing, clashes, err := c.attributes(ctx)
 	if err != nil {

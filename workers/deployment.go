@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -109,10 +108,11 @@ const pollerSeen = 70 * time.Second
 // Versions lists the deployment's versions that Temporal knows, the newest first. A
 // deployment of which no worker has ever polled has none.
 func (c Cluster) Versions(ctx context.Context, deployment string) ([]Version, error) {
-	info, err := c.deployment(ctx, deployment)
+	found, err := c.deployment(ctx, deployment)
 	if err != nil {
 		return nil, err
 	}
+	info := found.GetWorkerDeploymentInfo()
 	pollers, err := c.pollers(ctx)
 	if err != nil {
 		return nil, err
@@ -135,13 +135,8 @@ func (c Cluster) Versions(ctx context.Context, deployment string) ([]Version, er
 	return all, nil
 }
 
-// deployment is empty where Temporal knows none of that name.
-func (c Cluster) deployment(ctx context.Context, name string) (*deploymentpb.WorkerDeploymentInfo, error) {
-	found, err := c.describeDeployment(ctx, name)
-	return found.GetWorkerDeploymentInfo(), err
-}
-
-func (c Cluster) describeDeployment(ctx context.Context, name string) (*workflowservice.DescribeWorkerDeploymentResponse, error) {
+// deployment is nil, whose info is empty, where Temporal knows none of that name.
+func (c Cluster) deployment(ctx context.Context, name string) (*workflowservice.DescribeWorkerDeploymentResponse, error) {
 	found, err := c.Temporal.WorkflowService().DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{
 		Namespace: c.Namespace, DeploymentName: name,
 	})
@@ -220,7 +215,7 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 	if err != nil {
 		return err
 	}
-	now, err := c.describeDeployment(ctx, d.Name)
+	now, err := c.deployment(ctx, d.Name)
 	if err != nil {
 		return err
 	}
@@ -229,7 +224,7 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 	}
 	return c.await(ctx, "the routing to build "+d.BuildID, func(ctx context.Context) error {
 		now, err := c.deployment(ctx, d.Name)
-		if err == nil && now.GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS {
+		if err == nil && now.GetWorkerDeploymentInfo().GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS {
 			err = errors.New("some task queues do not know yet")
 		}
 		return err

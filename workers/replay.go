@@ -39,6 +39,13 @@ type Failed struct {
 // changes nothing. A history that fails would stand still under this code, its process
 // neither lost nor ended, until code comes that can go on with it.
 func (c Cluster) Replay(ctx context.Context, limit int, logger log.Logger) ([]Replayed, error) {
+	found, err := c.namespace(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("describe namespace %s: %w", c.Namespace, err)
+	}
+	if found == nil {
+		return nil, errors.New(c.noNamespace())
+	}
 	var all []Replayed
 	known := workflows.All()
 	for _, name := range slices.Sorted(maps.Keys(known)) {

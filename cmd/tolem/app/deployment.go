@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"go.temporal.io/sdk/log"
 
@@ -41,14 +40,8 @@ func Promote(ctx context.Context, c Config, build string, percent float32) (work
 // workflow limit open and limit closed ones. It changes nothing.
 func Replay(ctx context.Context, c Config, limit int) (replayed []workers.Replayed, err error) {
 	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // what the workflows log is no news
-	err = c.withCluster(ctx, func(cluster workers.Cluster) error {
-		lacks, err := cluster.Lacks(ctx)
-		if err == nil && strings.Contains(lacks, "does not exist") {
-			err = errors.New(lacks)
-		}
-		if err == nil {
-			replayed, err = cluster.Replay(ctx, limit, quiet)
-		}
+	err = c.withCluster(ctx, func(cluster workers.Cluster) (err error) {
+		replayed, err = cluster.Replay(ctx, limit, quiet)
 		return err
 	})
 	return replayed, err
