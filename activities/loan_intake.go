@@ -74,7 +74,7 @@ func (s *ContractSweep) sweep(ctx context.Context, before time.Time, result *Swe
 	if s == nil {
 		return nil
 	}
-	runs, err := running(ctx, s.Temporal, "PaymentOrder")
+	runs, err := running(ctx, s.Temporal, WorkflowPaymentOrder)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,6 @@ package activities
 
 import "tolem/domain"
 
-// NudgeSignal wakes a payment's workflow to look again. A nudge that finds
-// nothing to do changes nothing, so it may come late, twice or never.
-const NudgeSignal = "nudge"
-
 // CauseChoice nudges a payment that waits for its payer to look into the ledger.
 // No attempt has this cause.
 const CauseChoice domain.Cause = "choice"

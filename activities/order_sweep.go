@@ -40,7 +40,7 @@ func (s *OrderSweep) sweep(ctx context.Context, before time.Time, result *SweepR
 }
 
 func (s *OrderSweep) orders(ctx context.Context, before time.Time, result *SweepResult) error {
-	runs, err := running(ctx, s.Temporal, "Order")
+	runs, err := running(ctx, s.Temporal, WorkflowOrder)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *OrderSweep) orders(ctx context.Context, before time.Time, result *Sweep
 }
 
 func (s *OrderSweep) returns(ctx context.Context, before time.Time, result *SweepResult) error {
-	runs, err := running(ctx, s.Temporal, "Return")
+	runs, err := running(ctx, s.Temporal, WorkflowReturn)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type SweepResult struct {
 // What could not be started is counted and left to the next sweep.
 func (s *Sweep) StartMissing(ctx context.Context, in SweepInput) (SweepResult, error) {
 	var result SweepResult
-	running, err := running(ctx, s.Temporal, "Payment")
+	running, err := running(ctx, s.Temporal, WorkflowPayment)
 	if err != nil {
 		return result, err
 	}

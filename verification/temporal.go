@@ -13,11 +13,6 @@ import (
 	"tolem/workflows"
 )
 
-// processWorkflows are the types whose workflow id is a process's.
-var processWorkflows = []string{
-	workflows.PaymentWorkflow, workflows.OrderWorkflow, workflows.ReturnWorkflow, workflows.PaymentOrderWorkflow,
-}
-
 func (v *verifier) readRuns(ctx context.Context) error {
 	if v.Temporal == nil {
 		v.report.Skipped = append(v.report.Skipped, "Temporal")
@@ -29,7 +24,7 @@ func (v *verifier) readRuns(ctx context.Context) error {
 
 // list visits the workflow ids of all processes with an execution status.
 func (v *verifier) list(ctx context.Context, status string, visit func(id string)) error {
-	for _, name := range processWorkflows {
+	for _, name := range workflows.ProcessTypes() {
 		request := &workflowservice.ListWorkflowExecutionsRequest{
 			PageSize: 1000, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = '%s'", name, status),
 		}

@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"tolem/workflows"
+	"tolem/activities"
 )
 
 // Deployment says which version of the code a worker runs: one build of a Worker Deployment,
@@ -80,8 +80,8 @@ func (p polled) String() string {
 // allPolled are what the workers of a version poll: whatever nobody polls stands still when
 // the version is current.
 func allPolled() []polled {
-	all := []polled{{workflows.MainQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW}}
-	for _, name := range []string{workflows.MainQueue, workflows.ProcessingQueue, workflows.CFRONTQueue, workflows.ABSQueue, workflows.LoxonQueue} {
+	all := []polled{{activities.QueueMain, enumspb.TASK_QUEUE_TYPE_WORKFLOW}}
+	for _, name := range []string{activities.QueueMain, activities.QueueProcessing, activities.QueueCFRONT, activities.QueueABS, activities.QueueLoxon} {
 		all = append(all, polled{name, enumspb.TASK_QUEUE_TYPE_ACTIVITY})
 	}
 	return all

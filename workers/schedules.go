@@ -15,7 +15,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"tolem/activities"
-	"tolem/workflows"
 )
 
 // schedule is housekeeping that Temporal starts by the clock. Its id is also the
@@ -37,11 +36,11 @@ func (c Cluster) schedules() []schedule {
 		older = time.Minute
 	}
 	return []schedule{
-		{workflows.SweepSchedule, workflows.SweepWorkflow, "start open payments that have no running workflow",
+		{activities.ScheduleSweep, activities.WorkflowSweep, "start open payments that have no running workflow",
 			min(older, time.Minute), activities.SweepInput{OlderThan: older}},
-		{workflows.BalanceSchedule, workflows.BalanceWorkflow, "read the agent's balance; when it rose, retry payments that wait for funds",
+		{activities.ScheduleBalance, activities.WorkflowBalance, "read the agent's balance; when it rose, retry payments that wait for funds",
 			time.Minute, activities.BalanceInput{}},
-		{workflows.CatalogueSchedule, workflows.CatalogueWorkflow, "fetch the processing centre's catalogue of services",
+		{activities.ScheduleCatalogue, activities.WorkflowCatalogue, "fetch the processing centre's catalogue of services",
 			catalogueEvery, activities.CatalogueInput{}},
 	}
 }
@@ -119,7 +118,7 @@ func (schedule) overlap() enumspb.ScheduleOverlapPolicy { return enumspb.SCHEDUL
 
 func (s schedule) action() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
-		ID: s.id, Workflow: s.workflow, TaskQueue: workflows.MainQueue, Args: []any{s.input}, StaticSummary: s.summary,
+		ID: s.id, Workflow: s.workflow, TaskQueue: activities.QueueMain, Args: []any{s.input}, StaticSummary: s.summary,
 	}
 }
 
@@ -134,5 +133,5 @@ func (s schedule) same(here client.Schedule) bool {
 	return err == nil && isPayload && bytes.Equal(input.GetData(), found.GetData()) &&
 		here.Spec.Intervals[0] == client.ScheduleIntervalSpec{Every: s.every} &&
 		here.Policy.Overlap == s.overlap() && here.Policy.CatchupWindow == catchUp &&
-		action.Workflow == s.workflow && action.TaskQueue == workflows.MainQueue && action.StaticSummary == s.summary
+		action.Workflow == s.workflow && action.TaskQueue == activities.QueueMain && action.StaticSummary == s.summary
 }

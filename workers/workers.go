@@ -76,7 +76,7 @@ type queue struct {
 // New registers workflows and activities with their queues. Nothing runs yet.
 func New(o Options) *Workers {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows) // the process's, and only before its first worker
-	main := worker.New(o.Temporal, workflows.MainQueue, worker.Options{
+	main := worker.New(o.Temporal, activities.QueueMain, worker.Options{
 		DeploymentOptions:                       o.Deployment.options(),
 		MaxConcurrentWorkflowTaskPollers:        pollers,
 		MaxConcurrentActivityTaskPollers:        2, // housekeeping only
@@ -86,22 +86,20 @@ func New(o Options) *Workers {
 	for name, w := range workflows.All() {
 		main.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
-	for _, a := range []any{o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake, o.CFRONT, o.Collection, o.Loans} {
-		main.RegisterActivity(a)
-	}
+	activities.Register(main, o.Processing, o.Ledger, o.Sweep, o.Balance, o.Catalogue, o.Intake, o.CFRONT, o.Collection, o.Loans)
 
-	later := o.calls(workflows.ProcessingQueue, worker.Options{MaxConcurrentActivityTaskPollers: pollers, TaskQueueActivitiesPerSecond: laterAttemptsPerSecond})
-	later.RegisterActivity(o.Processing)
-	bank := o.calls(workflows.CFRONTQueue, worker.Options{MaxConcurrentActivityTaskPollers: bankPollers, TaskQueueActivitiesPerSecond: bankCallsPerSecond})
-	bank.RegisterActivity(o.CFRONT)
-	asking := o.calls(workflows.ABSQueue, worker.Options{MaxConcurrentActivityTaskPollers: absPollers, MaxConcurrentActivityExecutionSize: absAtOnce})
-	asking.RegisterActivity(o.Collection)
-	telling := o.calls(workflows.LoxonQueue, worker.Options{MaxConcurrentActivityTaskPollers: loxonPollers,
+	later := o.calls(activities.QueueProcessing, worker.Options{MaxConcurrentActivityTaskPollers: pollers, TaskQueueActivitiesPerSecond: laterAttemptsPerSecond})
+	activities.Register(later, o.Processing)
+	bank := o.calls(activities.QueueCFRONT, worker.Options{MaxConcurrentActivityTaskPollers: bankPollers, TaskQueueActivitiesPerSecond: bankCallsPerSecond})
+	activities.Register(bank, o.CFRONT)
+	asking := o.calls(activities.QueueABS, worker.Options{MaxConcurrentActivityTaskPollers: absPollers, MaxConcurrentActivityExecutionSize: absAtOnce})
+	activities.Register(asking, o.Collection)
+	telling := o.calls(activities.QueueLoxon, worker.Options{MaxConcurrentActivityTaskPollers: loxonPollers,
 		MaxConcurrentActivityExecutionSize: loxonAtOnce, TaskQueueActivitiesPerSecond: tellsPerSecond})
-	telling.RegisterActivity(o.Collection)
+	activities.Register(telling, o.Collection)
 	return &Workers{queues: []queue{
-		{workflows.MainQueue, main}, {workflows.ProcessingQueue, later}, {workflows.CFRONTQueue, bank},
-		{workflows.ABSQueue, asking}, {workflows.LoxonQueue, telling},
+		{activities.QueueMain, main}, {activities.QueueProcessing, later}, {activities.QueueCFRONT, bank},
+		{activities.QueueABS, asking}, {activities.QueueLoxon, telling},
 	}}
 }
 

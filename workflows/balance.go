@@ -9,13 +9,6 @@ import (
 	"tolem/activities"
 )
 
-// Wire names. They are in recorded histories and in other programs: never change
-// one.
-const (
-	BalanceWorkflow = "Balance"
-	BalanceSchedule = "balance"
-)
-
 // balanceLimit bounds one look at the balance; 90,000 waiting payments are told
 // of a rise in it. What is left over, the next run tells.
 const balanceLimit = 30 * time.Minute
@@ -23,8 +16,6 @@ const balanceLimit = 30 * time.Minute
 // balanceHeartbeat notices a dead worker; a look reports after every payment it
 // told, and the centre is asked for 20 s at most.
 const balanceHeartbeat = time.Minute
-
-var balance *activities.Balance // nil: only its method names are used here
 
 // Balance looks once at the agent's balance at the processing centre.
 //
@@ -37,5 +28,5 @@ func Balance(ctx workflow.Context, in activities.BalanceInput) (activities.Balan
 		StartToCloseTimeout: balanceLimit, HeartbeatTimeout: balanceHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule comes again in a minute
 		Summary:     "read the agent's balance; when it rose, tell payments that wait for funds",
-	}, balance.WatchBalance, in)
+	}, activities.WatchBalance, in)
 }

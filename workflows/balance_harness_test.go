@@ -56,7 +56,7 @@ func (w *watched) look() (result activities.BalanceResult, err error) {
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	env.RegisterWorkflow(workflows.Balance)
-	env.RegisterActivity(w.activity)
+	activities.Register(env, w.activity)
 	env.ExecuteWorkflow(workflows.Balance, activities.BalanceInput{})
 	require.True(w.t, env.IsWorkflowCompleted())
 	if err := env.GetWorkflowError(); err != nil {

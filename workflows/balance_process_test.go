@@ -131,7 +131,7 @@ func TestWhereARepetitionGoesOn(t *testing.T) {
 	require.NoError(t, w.centre.SetBalance(200*tenge))
 	repeat := func(details any) {
 		env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
-		env.RegisterActivity(w.activity)
+		activities.Register(env, w.activity)
 		env.SetHeartbeatDetails(details)
 		_, err := env.ExecuteActivity(w.activity.WatchBalance, activities.BalanceInput{})
 		require.NoError(t, err)

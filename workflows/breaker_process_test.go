@@ -13,7 +13,6 @@ import (
 	"tolem/partners/processing"
 	centre "tolem/simulators/processing"
 	"tolem/storage"
-	"tolem/workflows"
 )
 
 // outage gives the execution a breaker that is open, and that stays so until the
@@ -277,6 +276,6 @@ func TestLimitedAttemptJoinsTheQueue(t *testing.T) {
 	require.Equal(t, domain.StateSucceeded, p.State)
 	require.Equal(t, 2, p.Attempts)
 	b.moved(id, 1)
-	require.Equal(t, []string{workflows.ProcessingQueue}, run.shared["Check"])
+	require.Equal(t, []string{activities.QueueProcessing}, run.shared["Check"])
 	require.Empty(t, b.paused())
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"context"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -9,8 +8,6 @@ import (
 
 	"tolem/activities"
 )
-
-var ledger *activities.Ledger // nil: only its method names are used here
 
 // attemptMargin lets HTTP end before the activity does: the call has its own
 // limit, PARTNER_TIMEOUT, and the journal 5 s after it.
@@ -27,7 +24,7 @@ type attemptPolicy struct {
 // the SDK. First attempts are local activities; later ones go to the queue whose
 // rate limit holds across workers.
 func attempt(ctx workflow.Context, policy attemptPolicy,
-	activity func(context.Context, activities.AttemptInput) (activities.AttemptResult, error), in activities.AttemptInput,
+	activity activities.Activity[activities.AttemptInput, activities.AttemptResult], in activities.AttemptInput,
 ) (activities.AttemptResult, error) {
 	once := &temporal.RetryPolicy{MaximumAttempts: 1}
 	if policy.local {
@@ -36,7 +33,7 @@ func attempt(ctx workflow.Context, policy attemptPolicy,
 		}, activity, in)
 	}
 	return regular(ctx, workflow.ActivityOptions{
-		TaskQueue: ProcessingQueue, StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
+		TaskQueue: activities.QueueProcessing, StartToCloseTimeout: policy.timeout, RetryPolicy: once, Summary: policy.summary,
 		WaitForCancellation: true, // its answer may have moved the payment
 	}, activity, in)
 }
@@ -56,22 +53,23 @@ func ledgerPolicy(summary string) workflow.LocalActivityOptions {
 }
 
 // do runs one local activity and waits for its result. The SDK checks neither
-// the number nor the types of an activity's arguments; the compiler checks these.
-func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions, activity func(context.Context, In) (Out, error), in In) (out Out, err error) {
-	err = workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
+// the number nor the types of an activity's arguments; the compiler checks these by
+// the wire name's types.
+func do[In, Out any](ctx workflow.Context, policy workflow.LocalActivityOptions, activity activities.Activity[In, Out], in In) (out Out, err error) {
+	err = workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, policy), activity.Name, in).Get(ctx, &out)
 	return out, err
 }
 
 // regular runs one regular activity and waits for its result; typed as do is.
-func regular[In, Out any](ctx workflow.Context, policy workflow.ActivityOptions, activity func(context.Context, In) (Out, error), in In) (out Out, err error) {
-	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, policy), activity, in).Get(ctx, &out)
+func regular[In, Out any](ctx workflow.Context, policy workflow.ActivityOptions, activity activities.Activity[In, Out], in In) (out Out, err error) {
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, policy), activity.Name, in).Get(ctx, &out)
 	return out, err
 }
 
 // insist runs one write to the ledger until it succeeds, also when the run was
 // cancelled: somebody waits for its effect. The policy retries for ever; what
 // ends it all the same (a panic of the activity) comes round again here.
-func insist[In, Out any](ctx workflow.Context, summary string, activity func(context.Context, In) (Out, error), in In) Out {
+func insist[In, Out any](ctx workflow.Context, summary string, activity activities.Activity[In, Out], in In) Out {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
 	for {

@@ -9,12 +9,6 @@ import (
 	"tolem/activities"
 )
 
-// Wire names, never to be changed.
-const (
-	CatalogueWorkflow = "Catalogue"
-	CatalogueSchedule = "catalogue"
-)
-
 const (
 	// catalogueCallLimit bounds one call and its save. PARTNER_TIMEOUT usually
 	// ends the call earlier; a list of thousands of services takes seconds.
@@ -24,8 +18,6 @@ const (
 	// five minutes.
 	catalogueLimit = 4 * time.Minute
 )
-
-var catalogue *activities.Catalogue // nil: only its method names are used here
 
 // Catalogue brings our copy of the centre's services up to date.
 //
@@ -39,5 +31,5 @@ func Catalogue(ctx workflow.Context, in activities.CatalogueInput) (activities.C
 		// one costs the centre a handful of requests in five minutes.
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 5 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 		Summary:     "fetch the processing centre's catalogue of services",
-	}, catalogue.Refresh, in)
+	}, activities.Refresh, in)
 }

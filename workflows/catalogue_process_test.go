@@ -30,7 +30,7 @@ func (b *bank) refresh(metrics *activities.Metrics) (result activities.Catalogue
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	env.RegisterWorkflow(workflows.Catalogue)
-	env.RegisterActivity(&activities.Catalogue{Ledger: b.ledger, Centre: b.process().Centre, Metrics: metrics})
+	activities.Register(env, &activities.Catalogue{Ledger: b.ledger, Centre: b.process().Centre, Metrics: metrics})
 	env.ExecuteWorkflow(workflows.Catalogue, activities.CatalogueInput{})
 	require.True(b.t, env.IsWorkflowCompleted())
 	if err := env.GetWorkflowError(); err != nil {

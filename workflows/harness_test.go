@@ -111,8 +111,8 @@ func (b *bank) execution(id domain.AgentTransactionID) *execution {
 	e := &execution{TestWorkflowEnvironment: env, b: b, id: id, input: workflows.PaymentInput{
 		PaymentID: id, ServiceID: "P1011", Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000}, PartnerTimeout: b.timeout,
 	}, process: b.process(), started: map[string]int{}, shared: map[string][]string{}, moments: map[string]func(){}}
-	env.RegisterActivity(e.process)
-	env.RegisterActivity(&activities.Ledger{Ledger: b.ledger})
+	activities.Register(env, e.process)
+	activities.Register(env, &activities.Ledger{Ledger: b.ledger})
 	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) { e.begins(info) })
 	env.SetOnLocalActivityStartedListener(func(info *activity.Info, _ context.Context, _ []any) { e.begins(info) })
 	env.SetOnTimerScheduledListener(func(string, time.Duration) { e.timers++ })
@@ -262,7 +262,7 @@ func (b *bank) attemptsOfALostRun(id domain.AgentTransactionID, attempts int) {
 	b.t.Helper()
 	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
 	process := b.process()
-	env.RegisterActivity(process)
+	activities.Register(env, process)
 	ladder := domain.Ladder{Initial: time.Second, FactorMilli: 2000}
 	for i := range attempts {
 		in := activities.AttemptInput{PaymentID: id, Step: i + 1, Cause: domain.CauseScheduled, Waits: max(0, i-1), NextWait: ladder.Wait(max(0, i-1) + 1)}

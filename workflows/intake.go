@@ -20,8 +20,6 @@ const pageLimit = 20 * time.Minute
 // pageHeartbeat notices a dead worker; a page reports after every start.
 const pageHeartbeat = time.Minute
 
-var intake *activities.Intake // nil: only its method names are used here
-
 // IntakeInput says where an intake stands. A batch's payments are in the ledger;
 // none travels here.
 type IntakeInput struct {
@@ -42,10 +40,10 @@ type IntakeResult struct {
 // Intake starts the payments of a batch, a page in each run.
 //
 // When it returns, every payment of the batch that was committed before the last
-// IntakeMore signal had its workflow, or is counted in Failed and left to the
+// SignalMore signal had its workflow, or is counted in Failed and left to the
 // sweep. A payment may be started twice, which is once.
 func Intake(ctx workflow.Context, in IntakeInput) (IntakeResult, error) {
-	more := signalled(ctx, IntakeMore)
+	more := signalled(ctx, activities.SignalMore)
 	if in.After == 0 {
 		more() // what is committed by now is read from the beginning anyway
 	}
@@ -64,7 +62,7 @@ func Intake(ctx workflow.Context, in IntakeInput) (IntakeResult, error) {
 	default:
 		return in.SoFar, nil
 	}
-	return in.SoFar, workflow.NewContinueAsNewError(ctx, IntakeWorkflow, in)
+	return in.SoFar, workflow.NewContinueAsNewError(ctx, activities.WorkflowIntake, in)
 }
 
 // nextPage starts one page. It is repeated for as long as the ledger is down: the
@@ -74,7 +72,7 @@ func nextPage(ctx workflow.Context, in IntakeInput) (activities.IntakePageResult
 		StartToCloseTimeout: pageLimit, HeartbeatTimeout: pageHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 		Summary:     fmt.Sprintf("start payments of batch %s · %d so far", in.BatchID, in.SoFar.Started),
-	}, intake.StartPage, activities.IntakePageInput{BatchID: in.BatchID, After: in.After})
+	}, activities.StartPage, activities.IntakePageInput{BatchID: in.BatchID, After: in.After})
 }
 
 // signalled takes the signals of one name that have come and says whether there
@@ -95,13 +93,13 @@ func signalled(ctx workflow.Context, name string) func() bool {
 // end: so it is told with a signal, which it cannot miss, to read from the
 // beginning once more.
 func StartIntake(ctx context.Context, c client.Client, batch domain.BatchID) error {
-	_, err := c.SignalWithStartWorkflow(ctx, batch.WorkflowID(), IntakeMore, nil, client.StartWorkflowOptions{
+	_, err := c.SignalWithStartWorkflow(ctx, batch.WorkflowID(), activities.SignalMore, nil, client.StartWorkflowOptions{
 		ID:                       batch.WorkflowID(),
-		TaskQueue:                MainQueue,
+		TaskQueue:                activities.QueueMain,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            "batch " + batch.String(),
-	}, IntakeWorkflow, IntakeInput{BatchID: batch})
+	}, activities.WorkflowIntake, IntakeInput{BatchID: batch})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", batch.WorkflowID(), err)
 	}

@@ -82,12 +82,12 @@ func (b *bank) intake(batch domain.BatchID, s *starts, begin func(run int, env *
 		suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 		env := suite.NewTestWorkflowEnvironment()
 		env.SetTestTimeout(time.Minute)
-		env.RegisterWorkflowWithOptions(workflows.Intake, workflow.RegisterOptions{Name: workflows.IntakeWorkflow})
-		env.RegisterActivity(&activities.Intake{Ledger: b.ledger, Start: s.start})
+		env.RegisterWorkflowWithOptions(workflows.Intake, workflow.RegisterOptions{Name: activities.WorkflowIntake})
+		activities.Register(env, &activities.Intake{Ledger: b.ledger, Start: s.start})
 		if begin != nil {
 			begin(runs, env)
 		}
-		env.ExecuteWorkflow(workflows.IntakeWorkflow, in)
+		env.ExecuteWorkflow(activities.WorkflowIntake, in)
 		require.True(b.t, env.IsWorkflowCompleted())
 		err := env.GetWorkflowError()
 		if err == nil {
@@ -152,7 +152,7 @@ func TestIntakeReadsAgainWhenRowsAreAdded(t *testing.T) {
 				if p.ID == during {
 					once.Do(func() {
 						_, added = b.batch(700, 5, 10) // below every id that was read
-						running.SignalWorkflow(workflows.IntakeMore, nil)
+						running.SignalWorkflow(activities.SignalMore, nil)
 					})
 				}
 				return nil
@@ -174,7 +174,7 @@ func TestIntakeReadsOnceWhenStarted(t *testing.T) {
 	s := &starts{}
 	_, runs := b.intake(batch, s, func(run int, env *testsuite.TestWorkflowEnvironment) {
 		if run == 1 {
-			env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.IntakeMore, nil) }, 0)
+			env.RegisterDelayedCallback(func() { env.SignalWorkflow(activities.SignalMore, nil) }, 0)
 		}
 	})
 	require.Equal(t, 2, runs)

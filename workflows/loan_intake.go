@@ -16,12 +16,6 @@ import (
 	"tolem/domain"
 )
 
-// LoanIntakeWorkflow starts the contracts of one batch of loans. A wire name: never change
-// it.
-const LoanIntakeWorkflow = "LoanIntake"
-
-var loans *activities.Loans // nil: only its method names are used here
-
 // LoanIntakeInput says where an intake stands. A batch's loans are in the ledger; none
 // travels here.
 type LoanIntakeInput struct {
@@ -39,7 +33,7 @@ func LoanIntake(ctx workflow.Context, in LoanIntakeInput) (IntakeResult, error) 
 		StartToCloseTimeout: pageLimit, HeartbeatTimeout: pageHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 		Summary:     fmt.Sprintf("start contracts of batch %s · %d so far", in.BatchID, in.SoFar.Started),
-	}, loans.StartLoans, activities.LoanPageInput{BatchID: in.BatchID, After: in.After})
+	}, activities.StartLoans, activities.LoanPageInput{BatchID: in.BatchID, After: in.After})
 	if err != nil {
 		return in.SoFar, err
 	}
@@ -49,14 +43,14 @@ func LoanIntake(ctx workflow.Context, in LoanIntakeInput) (IntakeResult, error) 
 	if !page.Full {
 		return in.SoFar, nil
 	}
-	return in.SoFar, workflow.NewContinueAsNewError(ctx, LoanIntakeWorkflow, in)
+	return in.SoFar, workflow.NewContinueAsNewError(ctx, activities.WorkflowLoanIntake, in)
 }
 
 // StartLoanIntake has the contracts of a batch started. A batch whose intake runs, or has
 // completed, is left alone.
 func StartLoanIntake(ctx context.Context, c client.Client, batch domain.BatchID) error {
 	_, err := startOnce(ctx, c, client.StartWorkflowOptions{ID: batch.WorkflowID(), StaticSummary: "batch of loans " + batch.String()},
-		LoanIntakeWorkflow, LoanIntakeInput{BatchID: batch})
+		activities.WorkflowLoanIntake, LoanIntakeInput{BatchID: batch})
 	var completed *serviceerror.WorkflowExecutionAlreadyStarted
 	if err != nil && !errors.As(err, &completed) {
 		return err
@@ -80,12 +74,12 @@ func (t CollectionTerms) Input(contract domain.ContractNumber) PaymentOrderInput
 // before it has, or a new one.
 func WakeContract(ctx context.Context, c client.Client, in PaymentOrderInput, cause domain.Cause) error {
 	_, err := c.SignalWithStartWorkflow(ctx, in.Contract.WorkflowID(), activities.NudgeSignal, activities.Nudge{Cause: cause}, client.StartWorkflowOptions{
-		ID: in.Contract.WorkflowID(), TaskQueue: MainQueue, StaticSummary: "payment order of the card file",
+		ID: in.Contract.WorkflowID(), TaskQueue: activities.QueueMain, StaticSummary: "payment order of the card file",
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.PaymentOrderGathering)), NeedsOperator.ValueSet(false)),
-	}, PaymentOrderWorkflow, in)
+	}, activities.WorkflowPaymentOrder, in)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", in.Contract.WorkflowID(), err)
 	}

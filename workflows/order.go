@@ -9,15 +9,6 @@ import (
 	"tolem/domain"
 )
 
-// Wire names. They are in recorded histories and in other programs: never change
-// one.
-const (
-	OrderWorkflow = "Order"
-	CFRONTQueue   = "cfront" // calls that change something at the bank; its rate limit holds across workers
-)
-
-var bank *activities.CFRONT // nil: only its method names are used here
-
 // Order takes one accepted instalment order to its end.
 //
 // When it returns, the bank has one order at most for the store's number, heard one
@@ -47,7 +38,7 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 		o.lookForPayout(ctx)
 	}
 	if o.open() { // the history has grown long; the next run goes on from the ledger
-		return OrderResult{}, workflow.NewContinueAsNewError(ctx, OrderWorkflow, in)
+		return OrderResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowOrder, in)
 	}
 	return o.result(ctx), nil
 }
@@ -56,7 +47,7 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 // ends the order before anything is created.
 func (o *order) askClient(ctx workflow.Context) {
 	if o.input.ValidateClient && !o.now.Validated && o.in(ctx, domain.OrderAccepted) {
-		o.regular(ctx, bank.AskClient, "ask the bank for the client", activities.OrderCallInput{Cause: domain.CauseScheduled})
+		o.regular(ctx, activities.AskClient, "ask the bank for the client", activities.OrderCallInput{Cause: domain.CauseScheduled})
 	}
 }
 
@@ -67,7 +58,7 @@ func (o *order) create(ctx workflow.Context) {
 		o.endUnsent(ctx)
 		return
 	}
-	o.attempt(ctx, bank.CreateAtBank, "create")
+	o.attempt(ctx, activities.CreateAtBank, "create")
 	if o.in(ctx, domain.OrderAccepted, domain.OrderCreating) {
 		o.wait(ctx, "create")
 	}
@@ -86,7 +77,7 @@ func (o *order) decidable() bool { return o.now.Decision != "" && o.now.Decision
 func (o *order) lookForDecisions(ctx workflow.Context) {
 	o.look(ctx)
 	if o.in(ctx, domain.OrderWaitingForStore) && !o.now.Contract {
-		o.local(ctx, bank.AskContract, "fetch number and date of the credit contract")
+		o.local(ctx, activities.AskContract, "fetch number and date of the credit contract")
 	}
 	if o.in(ctx, domain.OrderWaitingForStore) && o.input.AutoConfirm && o.now.Decision == "" {
 		o.autoConfirm(ctx)
@@ -112,7 +103,7 @@ func (o *order) decide(ctx workflow.Context) {
 		if o.cause == domain.CauseScheduled { // nobody spoke meanwhile
 			o.cause = cause
 		}
-		o.attempt(ctx, bank.DecideAtBank, string(o.now.Decision))
+		o.attempt(ctx, activities.DecideAtBank, string(o.now.Decision))
 	}
 	if o.deciding(ctx) {
 		o.wait(ctx, string(o.now.Decision))
@@ -127,7 +118,7 @@ func (o *order) bankWaits() bool {
 // lookForPayout asks once whether the bank has paid, and whether the order was taken
 // further or back meanwhile; then it waits for news, or the next look.
 func (o *order) lookForPayout(ctx workflow.Context) {
-	o.local(ctx, bank.AskPayout, "ask whether the bank has paid the store")
+	o.local(ctx, activities.AskPayout, "ask whether the bank has paid the store")
 	if o.in(ctx, domain.OrderActive) {
 		o.look(ctx)
 	}

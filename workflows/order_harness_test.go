@@ -131,8 +131,8 @@ func (w *till) environment() *testsuite.TestWorkflowEnvironment {
 	env.RegisterWorkflow(workflows.Order)
 	env.RegisterWorkflow(workflows.Return)
 	env.RegisterWorkflow(workflows.OrderMove)
-	env.RegisterActivity(w.activities())
-	env.RegisterActivity(&activities.Ledger{Ledger: w.ledger})
+	activities.Register(env, w.activities())
+	activities.Register(env, &activities.Ledger{Ledger: w.ledger})
 	w.now.Store(env.Now)
 	return env
 }
@@ -175,7 +175,7 @@ func (s *sale) decides(after time.Duration, d domain.Decision) *ordered {
 	s.after(after, func() {
 		_, err := s.w.ledger.Decide(context.Background(), s.id, d, "till-1")
 		require.NoError(s.w.t, err)
-		s.UpdateWorkflow(workflows.DecideUpdate, string(d), told)
+		s.UpdateWorkflow(activities.UpdateDecide, string(d), told)
 	})
 	return told
 }

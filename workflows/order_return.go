@@ -11,13 +11,6 @@ import (
 	"tolem/domain"
 )
 
-// Wire names. They are in recorded histories and in other programs: never change
-// one.
-const (
-	ReturnWorkflow = "Return"
-	MoveWorkflow   = "OrderMove"
-)
-
 // ReturnInput starts the return of goods.
 type ReturnInput struct {
 	OrderID        domain.StoreOrderID  `json:"orderId"`
@@ -58,7 +51,7 @@ func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
 		}
 	}
 	if !r.now.State.Terminal() {
-		return ReturnResult{}, workflow.NewContinueAsNewError(ctx, ReturnWorkflow, in)
+		return ReturnResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowReturn, in)
 	}
 	r.show(ctx, "")
 	if r.now.State == domain.ReturnReturned {
@@ -84,7 +77,7 @@ func (r *goodsReturn) ask(ctx workflow.Context) {
 	got, err := do(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: r.input.PartnerTimeout + attemptMargin, Summary: "ask the bank what it has taken back",
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, // it is asked again before each attempt
-	}, bank.AskReturned, r.call())
+	}, activities.AskReturned, r.call())
 	r.take(got, err)
 }
 
@@ -98,10 +91,10 @@ func (r *goodsReturn) attempt(ctx workflow.Context) {
 		in.Waited = r.waited
 	}
 	got, err := regular(ctx, workflow.ActivityOptions{
-		TaskQueue: CFRONTQueue, StartToCloseTimeout: 2*r.input.PartnerTimeout + attemptMargin, // it may ask first what was taken back
+		TaskQueue: activities.QueueCFRONT, StartToCloseTimeout: 2*r.input.PartnerTimeout + attemptMargin, // it may ask first what was taken back
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:     fmt.Sprintf("return · attempt %d · %s", r.now.Attempts+1, r.cause),
-	}, bank.ReturnAtBank, in)
+	}, activities.ReturnAtBank, in)
 	r.take(got, err)
 	r.cause = domain.CauseScheduled
 }
@@ -131,7 +124,7 @@ func (r *goodsReturn) wait(ctx workflow.Context) {
 	late := r.began.Add(r.input.RaiseAfter)
 	if r.input.RaiseAfter > 0 && r.now.Reason == "" && !late.After(due) {
 		r.sleepUntil(ctx, late, due)
-		insist(ctx, "needs an operator", ledger.FlagReturn, activities.FlagReturnInput{
+		insist(ctx, "needs an operator", activities.FlagReturn, activities.FlagReturnInput{
 			OrderID: r.input.OrderID, ReturnID: r.input.ReturnID, Reason: domain.ReasonReturnUnknown})
 		r.now.Reason = domain.ReasonReturnUnknown
 	}
@@ -180,9 +173,9 @@ const moveLimit = time.Minute
 func move(ctx workflow.Context, id domain.StoreOrderID) activities.MoveResult {
 	for {
 		got, err := regular(ctx, workflow.ActivityOptions{
-			TaskQueue: CFRONTQueue, StartToCloseTimeout: moveLimit, Summary: "ask where the settled order stands",
+			TaskQueue: activities.QueueCFRONT, StartToCloseTimeout: moveLimit, Summary: "ask where the settled order stands",
 			RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
-		}, bank.MoveSettled, activities.MoveInput{OrderID: id})
+		}, activities.MoveSettled, activities.MoveInput{OrderID: id})
 		if err == nil || ctx.Err() != nil {
 			return got
 		}

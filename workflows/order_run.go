@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -108,7 +107,7 @@ func (o *order) full(ctx workflow.Context) bool {
 
 // read takes over where the ledger has the order; nobody is called.
 func (o *order) read(ctx workflow.Context) {
-	o.take(insist(ctx, "read the order", bank.ReadOrder, activities.OrderCallInput{OrderID: o.input.OrderID, Step: o.step}).OrderStanding)
+	o.take(insist(ctx, "read the order", activities.ReadOrder, activities.OrderCallInput{OrderID: o.input.OrderID, Step: o.step}).OrderStanding)
 }
 
 // take copies the ledger's standing.
@@ -120,7 +119,7 @@ func (o *order) take(s activities.OrderStanding) {
 }
 
 // orderCall is an activity that calls the bank, or would.
-type orderCall func(context.Context, activities.OrderCallInput) (activities.OrderCallResult, error)
+type orderCall = activities.Activity[activities.OrderCallInput, activities.OrderCallResult]
 
 // local makes one call that changes nothing at the bank; no answer changes nothing.
 func (o *order) local(ctx workflow.Context, activity orderCall, summary string) {
@@ -135,7 +134,7 @@ func (o *order) local(ctx workflow.Context, activity orderCall, summary string) 
 // look asks the bank where the order stands.
 func (o *order) look(ctx workflow.Context) {
 	o.news = false
-	o.local(ctx, bank.AskState, "ask the bank for the order's state")
+	o.local(ctx, activities.AskState, "ask the bank for the order's state")
 	o.cause = domain.CauseScheduled
 }
 
@@ -145,7 +144,7 @@ func (o *order) regular(ctx workflow.Context, activity orderCall, summary string
 	o.step++
 	in.OrderID, in.Step, in.Decision = o.input.OrderID, o.step, o.now.Decision
 	got, err := regular(ctx, workflow.ActivityOptions{
-		TaskQueue: CFRONTQueue, StartToCloseTimeout: o.input.PartnerTimeout + attemptMargin, Summary: summary,
+		TaskQueue: activities.QueueCFRONT, StartToCloseTimeout: o.input.PartnerTimeout + attemptMargin, Summary: summary,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, // the ladder repeats it
 	}, activity, in)
 	o.report(ctx, got, err)
@@ -186,14 +185,14 @@ func (o *order) attempt(ctx workflow.Context, activity orderCall, name string) {
 // endUnsent ends an order that its store rejected before anything was sent.
 func (o *order) endUnsent(ctx workflow.Context) {
 	o.step++
-	o.take(insist(ctx, "rejected before anything was sent", ledger.EndUnsentOrder, activities.EndOrderInput{
+	o.take(insist(ctx, "rejected before anything was sent", activities.EndUnsentOrder, activities.EndOrderInput{
 		OrderID: o.input.OrderID, Step: o.step, FailReason: domain.FailRejectedByStore,
 	}))
 }
 
 // autoConfirm lets the order confirm itself, as its store asked.
 func (o *order) autoConfirm(ctx workflow.Context) {
-	o.take(insist(ctx, "confirm as the store asked in advance", ledger.AutoConfirm, activities.AutoConfirmInput{OrderID: o.input.OrderID}))
+	o.take(insist(ctx, "confirm as the store asked in advance", activities.AutoConfirm, activities.AutoConfirmInput{OrderID: o.input.OrderID}))
 }
 
 // result answers whoever still waits, shows the end and returns it.

@@ -12,10 +12,6 @@ import (
 	"tolem/domain"
 )
 
-// DecideUpdate tells an order's workflow that the ledger holds the store's decision.
-// It carries nothing. A wire name: never change it.
-const DecideUpdate = "decide"
-
 // DecideResult answers the news of a decision with where it led.
 type DecideResult struct {
 	State domain.OrderState `json:"state"`
@@ -64,7 +60,7 @@ func (o *order) listen(ctx workflow.Context) error {
 		}
 	}
 	onNudge(ctx, func(activities.Nudge) { o.news = true })
-	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate,
+	return workflow.SetUpdateHandlerWithOptions(ctx, activities.UpdateDecide,
 		func(ctx workflow.Context) (DecideResult, error) {
 			before := o.tries
 			o.news = true
@@ -129,7 +125,7 @@ func (o *order) carryOut(ctx workflow.Context, a *orderAction) {
 // follow commits the effect of an action and answers it. The ledger has the last
 // word: one that had its effect in an earlier run has none now.
 func (o *order) follow(ctx workflow.Context, a *orderAction, effect domain.Effect) {
-	got := insist(ctx, "action followed: "+string(effect), ledger.FollowInstalmentAction,
+	got := insist(ctx, "action followed: "+string(effect), activities.FollowInstalmentAction,
 		activities.FollowOrderInput{OrderID: o.input.OrderID, ActionID: a.OrderID, Effect: effect})
 	o.take(got.OrderStanding)
 	if got.Effect == "" {
@@ -203,7 +199,7 @@ func (o *order) sleep(ctx workflow.Context, after time.Duration, what string) (w
 
 // raise asks a person to look, in the ledger and in Temporal.
 func (o *order) raise(ctx workflow.Context, why domain.OperatorReason) {
-	insist(ctx, "needs an operator: "+string(why), ledger.FlagInstalmentOrder, activities.FlagOrderInput{OrderID: o.input.OrderID, Reason: why})
+	insist(ctx, "needs an operator: "+string(why), activities.FlagInstalmentOrder, activities.FlagOrderInput{OrderID: o.input.OrderID, Reason: why})
 	o.now.Reason = why
 	o.show(ctx)
 }

@@ -62,11 +62,6 @@ func TestOrderWire(t *testing.T) {
 	} {
 		requireWire(t, c.value, c.want)
 	}
-	require.Equal(t, []string{"Order", "Return", "OrderMove", "cfront", "decide"},
-		[]string{workflows.OrderWorkflow, workflows.ReturnWorkflow, workflows.MoveWorkflow, workflows.CFRONTQueue, workflows.DecideUpdate})
 	require.Equal(t, []string{"order/%D1%87%D0%B5%D0%BA 1", "return/%D1%87%D0%B5%D0%BA 1/%D0%B2-1", "order-move/17%2F1"}, []string{
 		domain.StoreOrderID("чек 1").WorkflowID(), domain.StoreOrderID("чек 1").ReturnWorkflowID("в-1"), domain.StoreOrderID("17/1").MoveWorkflowID()})
-	requireMethods(t, &activities.CFRONT{}, []string{
-		"ReadOrder", "AskClient", "CreateAtBank", "DecideAtBank", "AskState", "AskPayout", "AskContract", "ReturnAtBank", "AskReturned", "MoveSettled"})
-	requireMethods(t, &activities.Ledger{}, []string{"EndUnsentOrder", "FlagInstalmentOrder", "FollowInstalmentAction", "AutoConfirm", "FlagReturn"})
 }

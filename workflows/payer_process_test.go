@@ -56,7 +56,7 @@ func (e *execution) chooses(after time.Duration, c processing.Choice) *chosen {
 	e.RegisterDelayedCallback(func() {
 		news.recorded = e.b.record(e.id, c, e.Now())
 		e.b.keys++
-		e.UpdateWorkflow(workflows.ChooseUpdate, fmt.Sprint("choice-", e.b.keys), news)
+		e.UpdateWorkflow(activities.UpdateChoose, fmt.Sprint("choice-", e.b.keys), news)
 	}, after)
 	return news
 }
@@ -294,7 +294,7 @@ func TestChoiceToldTwice(t *testing.T) {
 	b.scripted("pay", code(1))
 	run = b.execution(plain)
 	news := &chosen{}
-	run.RegisterDelayedCallback(func() { run.UpdateWorkflow(workflows.ChooseUpdate, "x", news) }, 500*time.Millisecond)
+	run.RegisterDelayedCallback(func() { run.UpdateWorkflow(activities.UpdateChoose, "x", news) }, 500*time.Millisecond)
 	require.Equal(t, domain.StateSucceeded, run.finish().State)
 	require.Error(t, news.refused)
 	b.moved(plain, 1)
@@ -306,7 +306,7 @@ func TestNewsWithoutAChoice(t *testing.T) {
 	id := b.accepted(contracts().change)
 	run := b.execution(id)
 	news := &chosen{}
-	run.RegisterDelayedCallback(func() { run.UpdateWorkflow(workflows.ChooseUpdate, "x", news) }, time.Hour)
+	run.RegisterDelayedCallback(func() { run.UpdateWorkflow(activities.UpdateChoose, "x", news) }, time.Hour)
 	real := run.chooses(2*time.Hour, contracts().choice)
 	p := run.finish()
 	require.True(t, news.done)
@@ -326,7 +326,7 @@ func TestCancelAgainstChoice(t *testing.T) {
 			o, news := &ordered{}, &chosen{}
 			run.RegisterDelayedCallback(func() {
 				require.NoError(t, b.record(id, contracts().choice, run.Now()))
-				tell := func() { run.UpdateWorkflow(workflows.ChooseUpdate, "choice", news) }
+				tell := func() { run.UpdateWorkflow(activities.UpdateChoose, "choice", news) }
 				if !cancelFirst {
 					tell()
 				}

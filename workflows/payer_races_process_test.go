@@ -8,7 +8,6 @@ import (
 
 	"tolem/activities"
 	"tolem/domain"
-	"tolem/workflows"
 )
 
 // Cancel from Temporal while the payer thinks, also when the choice is recorded
@@ -101,7 +100,7 @@ func TestChoiceAndBalanceInOneMoment(t *testing.T) {
 		require.NoError(t, b.record(id, contracts().choice, run.Now()))
 	})
 	run.RegisterDelayedCallback(func() {
-		run.UpdateWorkflow(workflows.ChooseUpdate, "x", news)
+		run.UpdateWorkflow(activities.UpdateChoose, "x", news)
 		run.SignalWorkflow(activities.NudgeSignal, activities.Nudge{Cause: domain.CauseBalance})
 	}, time.Hour)
 	run.RegisterDelayedCallback(func() { require.Equal(t, domain.StateSucceeded, b.payment(id).State) }, time.Hour+time.Minute)

@@ -11,18 +11,6 @@ import (
 	"tolem/domain"
 )
 
-// Wire names. They are in recorded histories and in other programs: never change
-// one.
-const (
-	PaymentWorkflow = "Payment"
-	SweepWorkflow   = "Sweep"
-	SweepSchedule   = "sweep"
-	IntakeWorkflow  = "Intake"
-	IntakeMore      = "more"       // signal without content: rows were committed
-	MainQueue       = "tolem"      // workflows and their local activities
-	ProcessingQueue = "processing" // later attempts; its rate limit holds across workers
-)
-
 // Deadlines. All but the last travel in the payment's input; these stand in for
 // what the input of an older payment does not say.
 const (
@@ -34,11 +22,10 @@ const (
 	confirmDeadline = 24 * time.Hour
 )
 
-// The two steps of a payment. On the wire an attempt is its activity's name.
+// The two steps of a payment.
 var (
-	processing *activities.Processing // nil: only its method names are used here
-	check      = step{name: "check", attempt: processing.Check}
-	pay        = step{name: "pay", attempt: processing.Pay}
+	check = step{name: "check", attempt: activities.Check}
+	pay   = step{name: "pay", attempt: activities.Pay}
 )
 
 // Payment takes one accepted payment to a final state.

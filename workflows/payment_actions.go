@@ -192,7 +192,7 @@ func (p *payment) refuse(ctx workflow.Context, o *paymentAction, why domain.Refu
 // in an earlier run has none now, and a payment that has ended is not held.
 func (p *payment) follow(ctx workflow.Context, o *paymentAction, in activities.FollowInput) {
 	in.PaymentID, in.OrderID = p.in.PaymentID, o.OrderID
-	got := insist(ctx, "order followed: "+string(in.Effect), ledger.FollowOrder, in)
+	got := insist(ctx, "order followed: "+string(in.Effect), activities.FollowOrder, in)
 	p.takeOver(got.Standing)
 	if got.State.Terminal() {
 		p.state = got.State
@@ -218,7 +218,7 @@ func (p *payment) cancel(ctx workflow.Context, o *paymentAction) {
 func (p *payment) confirm(ctx workflow.Context, o *paymentAction) {
 	for {
 		p.step++
-		got := insist(ctx, "a second operator resolves", ledger.ConfirmOrder,
+		got := insist(ctx, "a second operator resolves", activities.ConfirmOrder,
 			activities.ConfirmInput{PaymentID: p.in.PaymentID, Step: p.step, OrderID: o.OrderID})
 		if got.State.Terminal() {
 			p.state = got.State
@@ -307,7 +307,7 @@ func (p *payment) lapse(ctx workflow.Context) {
 	if p.closed() || !reached(p.lapsesAt(), workflow.Now(ctx)) {
 		return
 	}
-	insist(ctx, "the proposal lapses", ledger.LapseProposal, activities.LapseInput{PaymentID: p.in.PaymentID, OrderID: p.proposedBy})
+	insist(ctx, "the proposal lapses", activities.LapseProposal, activities.LapseInput{PaymentID: p.in.PaymentID, OrderID: p.proposedBy})
 	p.proposed = ""
 	p.freed = !p.held
 }

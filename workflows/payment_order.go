@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -11,16 +10,6 @@ import (
 	"tolem/activities"
 	"tolem/domain"
 )
-
-// Wire names. They are in recorded histories and in other programs: never change
-// one.
-const (
-	PaymentOrderWorkflow = "PaymentOrder"
-	ABSQueue             = "abs"   // questions to the core banking system, which stream files
-	LoxonQueue           = "loxon" // events to Kafka
-)
-
-var collection *activities.Collection // nil: only its method names are used here
 
 // PaymentOrderInput starts the process of a loan contract in collection. It names nobody.
 type PaymentOrderInput struct {
@@ -61,13 +50,13 @@ func PaymentOrder(ctx workflow.Context, in PaymentOrderInput) (PaymentOrderResul
 		case c.asks() && c.due(ctx, c.gatherAt):
 			c.gather(ctx)
 		case c.complete():
-			c.take(insist(ctx, "the dossier is complete: request was sent", collection.SendRequest, c.input(domain.CauseScheduled)))
+			c.take(insist(ctx, "the dossier is complete: request was sent", activities.SendRequest, c.input(domain.CauseScheduled)))
 		default:
 			c.rest(ctx, "waits")
 		}
 	}
 	if c.open() { // the history has grown long; the next run goes on from the ledger
-		return PaymentOrderResult{}, workflow.NewContinueAsNewError(ctx, PaymentOrderWorkflow, in)
+		return PaymentOrderResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowPaymentOrder, in)
 	}
 	c.show(ctx, time.Time{})
 	return PaymentOrderResult{OrderID: c.now.OrderID, State: c.now.State}, nil
@@ -134,7 +123,7 @@ func (c *contract) read(ctx workflow.Context) {
 		c.raise(ctx, domain.ReasonCancelledRun)
 		return
 	}
-	c.take(insist(ctx, "read the contract", collection.ReadContract, c.input(domain.CauseScheduled)))
+	c.take(insist(ctx, "read the contract", activities.ReadContract, c.input(domain.CauseScheduled)))
 }
 
 func (c *contract) take(s activities.CollectionStanding) { c.now = s }
@@ -142,14 +131,14 @@ func (c *contract) take(s activities.CollectionStanding) { c.now = s }
 // gather asks ABS once for all that is missing.
 func (c *contract) gather(ctx workflow.Context) {
 	wait := c.in.Again.Pause(c.gathers)
-	failed := c.call(ctx, ABSQueue, collection.GatherDossier, fmt.Sprintf("ask ABS for %d parts of the dossier", c.now.Missing), wait)
+	failed := c.call(ctx, activities.QueueABS, activities.GatherDossier, fmt.Sprintf("ask ABS for %d parts of the dossier", c.now.Missing), wait)
 	c.gathers, c.gatherAt = later(ctx, failed, c.gathers, wait)
 }
 
 // tell tells Loxon of what it was not told, in order.
 func (c *contract) tell(ctx workflow.Context) {
 	wait := c.in.Again.Pause(c.tells)
-	failed := c.call(ctx, LoxonQueue, collection.TellLoxon, fmt.Sprintf("tell Loxon of %d events", c.now.Untold), wait)
+	failed := c.call(ctx, activities.QueueLoxon, activities.TellLoxon, fmt.Sprintf("tell Loxon of %d events", c.now.Untold), wait)
 	c.tells, c.tellAt = later(ctx, failed, c.tells, wait)
 }
 
@@ -164,7 +153,7 @@ func later(ctx workflow.Context, failed bool, before int, wait time.Duration) (f
 // call makes one attempt. It is a regular activity, so that the decision to make it is in
 // the history before a byte leaves; it runs once, and the workflow's own pauses repeat it.
 func (c *contract) call(ctx workflow.Context, queue string,
-	activity func(context.Context, activities.CollectionInput) (activities.CollectionStanding, error), summary string, wait time.Duration,
+	activity activities.Activity[activities.CollectionInput, activities.CollectionStanding], summary string, wait time.Duration,
 ) (failed bool) {
 	in := c.input(c.cause)
 	in.NextWait, c.cause = wait, domain.CauseScheduled
@@ -225,7 +214,7 @@ func (c *contract) lateAt() (time.Time, domain.OperatorReason) {
 func (c *contract) raise(ctx workflow.Context, why domain.OperatorReason) {
 	in := c.input(domain.CauseScheduled)
 	in.Reason = why
-	c.take(insist(ctx, "needs an operator: "+string(why), collection.FlagContract, in))
+	c.take(insist(ctx, "needs an operator: "+string(why), activities.FlagContract, in))
 	c.show(ctx, time.Time{})
 }
 

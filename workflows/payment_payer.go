@@ -18,7 +18,7 @@ type ChoiceResult struct {
 // listenToPayer opens the door for the news that a choice is recorded. The choice
 // itself is in the ledger.
 func (p *payment) listenToPayer(ctx workflow.Context) error {
-	return workflow.SetUpdateHandlerWithOptions(ctx, ChooseUpdate,
+	return workflow.SetUpdateHandlerWithOptions(ctx, activities.UpdateChoose,
 		func(ctx workflow.Context) (ChoiceResult, error) {
 			before := p.looks
 			p.nudge = activities.CauseChoice
@@ -68,7 +68,7 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 // a recorded choice the payment goes on waiting.
 func (p *payment) commitChoice(ctx workflow.Context) {
 	p.step++
-	got, err := do(ctx, ledgerPolicy("commit the payer's choice"), processing.CommitChoice,
+	got, err := do(ctx, ledgerPolicy("commit the payer's choice"), activities.CommitChoice,
 		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
 	switch {
 	case err != nil: // the run was cancelled meanwhile; the policy retries everything else

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ type PaymentResult struct {
 // step is one of the payment's two requests.
 type step struct {
 	name    string
-	attempt func(context.Context, activities.AttemptInput) (activities.AttemptResult, error)
+	attempt activities.Activity[activities.AttemptInput, activities.AttemptResult]
 }
 
 // payment is what the workflow knows of its payment. The ledger is the truth:
@@ -123,7 +122,7 @@ func (p *payment) commitIntent(ctx workflow.Context) {
 		return
 	}
 	p.step++
-	got, err := do(ctx, ledgerPolicy("commit the intent to pay"), processing.CommitIntent,
+	got, err := do(ctx, ledgerPolicy("commit the intent to pay"), activities.CommitIntent,
 		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
 	if err == nil { // else the run was cancelled meanwhile; the policy retries everything else
 		p.learn(got)
@@ -227,7 +226,7 @@ func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) {
 		p.step++
 		in.Step = p.step
-		now, err := do(ctx, ledgerPolicy("end as "+string(in.State)), ledger.EndPayment, in)
+		now, err := do(ctx, ledgerPolicy("end as "+string(in.State)), activities.EndPayment, in)
 		if err != nil {
 			continue // the policy retries for ever; a panic of the activity lands here
 		}
@@ -253,7 +252,7 @@ func (p *payment) flagCancel(ctx, paying workflow.Context) {
 // raise asks a person to look, in the ledger and in Temporal.
 func (p *payment) raise(ctx workflow.Context, reason domain.OperatorReason) {
 	p.reason = reason
-	insist(ctx, "needs an operator: "+string(reason), ledger.FlagPayment, activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason})
+	insist(ctx, "needs an operator: "+string(reason), activities.FlagPayment, activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason})
 	p.show(ctx)
 }
 

@@ -7,17 +7,19 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"tolem/activities"
 )
 
 // Typed search attributes, shared by all processes. SQL visibility has room for
 // 3 Int, 3 Datetime, 3 Bool and 10 Keyword in all: new ones are Keyword.
 var (
-	TolemState    = temporal.NewSearchAttributeKeyKeyword("TolemState")
-	ResultCode    = temporal.NewSearchAttributeKeyKeyword("ResultCode")
-	ServiceID     = temporal.NewSearchAttributeKeyKeyword("ServiceId")
-	Attempts      = temporal.NewSearchAttributeKeyInt64("Attempts")
-	NextAttemptAt = temporal.NewSearchAttributeKeyTime("NextAttemptAt")
-	NeedsOperator = temporal.NewSearchAttributeKeyBool("NeedsOperator")
+	TolemState    = temporal.NewSearchAttributeKeyKeyword(activities.AttributeState)
+	ResultCode    = temporal.NewSearchAttributeKeyKeyword(activities.AttributeResultCode)
+	ServiceID     = temporal.NewSearchAttributeKeyKeyword(activities.AttributeServiceID)
+	Attempts      = temporal.NewSearchAttributeKeyInt64(activities.AttributeAttempts)
+	NextAttemptAt = temporal.NewSearchAttributeKeyTime(activities.AttributeNextAttemptAt)
+	NeedsOperator = temporal.NewSearchAttributeKeyBool(activities.AttributeNeedsOperator)
 )
 
 // SearchAttributes lists every key a cluster must know before it serves us.

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"tolem/activities"
 	"tolem/workflows"
 )
 
@@ -24,17 +25,17 @@ var recorded = map[string]struct {
 	workflow any
 	least    int // histories
 }{
-	"payment":   {workflows.PaymentWorkflow, workflows.Payment, 28},
-	"sweep":     {workflows.SweepWorkflow, workflows.Sweep, 1},
-	"balance":   {workflows.BalanceWorkflow, workflows.Balance, 1},
-	"catalogue": {workflows.CatalogueWorkflow, workflows.Catalogue, 1},
-	"intake":    {workflows.IntakeWorkflow, workflows.Intake, 2},
-	"order":     {workflows.OrderWorkflow, workflows.Order, 7},
-	"return":    {workflows.ReturnWorkflow, workflows.Return, 2},
-	"move":      {workflows.MoveWorkflow, workflows.OrderMove, 1},
+	"payment":   {activities.WorkflowPayment, workflows.Payment, 28},
+	"sweep":     {activities.WorkflowSweep, workflows.Sweep, 1},
+	"balance":   {activities.WorkflowBalance, workflows.Balance, 1},
+	"catalogue": {activities.WorkflowCatalogue, workflows.Catalogue, 1},
+	"intake":    {activities.WorkflowIntake, workflows.Intake, 2},
+	"order":     {activities.WorkflowOrder, workflows.Order, 7},
+	"return":    {activities.WorkflowReturn, workflows.Return, 2},
+	"move":      {activities.WorkflowMove, workflows.OrderMove, 1},
 
-	"paymentorder": {workflows.PaymentOrderWorkflow, workflows.PaymentOrder, 3},
-	"loans":        {workflows.LoanIntakeWorkflow, workflows.LoanIntake, 1},
+	"paymentorder": {activities.WorkflowPaymentOrder, workflows.PaymentOrder, 3},
+	"loans":        {activities.WorkflowLoanIntake, workflows.LoanIntake, 1},
 }
 
 // histories are the recorded files.

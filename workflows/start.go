@@ -40,7 +40,7 @@ func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client
 		ID: in.PaymentID.WorkflowID(), StaticSummary: "payment " + in.PaymentID.String() + " to " + in.ServiceID,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
-	}, PaymentWorkflow, in)
+	}, activities.WorkflowPayment, in)
 }
 
 // OrderTerms are the settings that every instalment order carries with it.
@@ -77,7 +77,7 @@ func StartOrder(ctx context.Context, c client.Client, in OrderInput) (client.Wor
 	return startOnce(ctx, c, client.StartWorkflowOptions{
 		ID: in.OrderID.WorkflowID(), StaticSummary: "instalment order",
 		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.OrderAccepted)), NeedsOperator.ValueSet(false)),
-	}, OrderWorkflow, in)
+	}, activities.WorkflowOrder, in)
 }
 
 // StartReturn starts the workflow of a return that the ledger holds, as StartPayment
@@ -86,13 +86,13 @@ func StartReturn(ctx context.Context, c client.Client, in ReturnInput) (client.W
 	return startOnce(ctx, c, client.StartWorkflowOptions{
 		ID: in.OrderID.ReturnWorkflowID(in.ReturnID), StaticSummary: "return of goods",
 		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.ReturnAccepted)), NeedsOperator.ValueSet(false)),
-	}, ReturnWorkflow, in)
+	}, activities.WorkflowReturn, in)
 }
 
 // startOnce starts a process that ends once and for ever: a running one is left alone
 // and returned, one that completed is an error.
 func startOnce(ctx context.Context, c client.Client, o client.StartWorkflowOptions, workflow string, in any) (client.WorkflowRun, error) {
-	o.TaskQueue = MainQueue
+	o.TaskQueue = activities.QueueMain
 	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
 	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	o.WorkflowExecutionErrorWhenAlreadyStarted = true // else a completed one would be returned as if it had been started
@@ -108,10 +108,10 @@ func startOnce(ctx context.Context, c client.Client, o client.StartWorkflowOptio
 // that is under way may have asked before the news came; the sweep looks again.
 func StartMove(ctx context.Context, c client.Client, id domain.StoreOrderID) error {
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id.MoveWorkflowID(), TaskQueue: MainQueue, StaticSummary: "news of a settled order",
+		ID: id.MoveWorkflowID(), TaskQueue: activities.QueueMain, StaticSummary: "news of a settled order",
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, MoveWorkflow, activities.MoveInput{OrderID: id})
+	}, activities.WorkflowMove, activities.MoveInput{OrderID: id})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", id.MoveWorkflowID(), err)
 	}
@@ -121,7 +121,7 @@ func StartMove(ctx context.Context, c client.Client, id domain.StoreOrderID) err
 // TellDecision tells an order's workflow that the store's decision is in the ledger,
 // and returns when the workflow has acted on it. Errors as of TellChoice.
 func TellDecision(ctx context.Context, c client.Client, id domain.StoreOrderID, updateID string) error {
-	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: DecideUpdate}, nil)
+	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: activities.UpdateDecide}, nil)
 }
 
 // TellNews wakes an order's workflow: the bank called back. News that finds nothing to
@@ -133,7 +133,12 @@ func TellNews(ctx context.Context, c client.Client, id domain.StoreOrderID) erro
 // All are the workflows by their names on the wire.
 func All() map[string]any {
 	return map[string]any{
-		PaymentWorkflow: Payment, SweepWorkflow: Sweep, BalanceWorkflow: Balance, CatalogueWorkflow: Catalogue, IntakeWorkflow: Intake,
-		OrderWorkflow: Order, ReturnWorkflow: Return, MoveWorkflow: OrderMove, PaymentOrderWorkflow: PaymentOrder, LoanIntakeWorkflow: LoanIntake,
+		activities.WorkflowPayment: Payment, activities.WorkflowSweep: Sweep, activities.WorkflowBalance: Balance, activities.WorkflowCatalogue: Catalogue, activities.WorkflowIntake: Intake,
+		activities.WorkflowOrder: Order, activities.WorkflowReturn: Return, activities.WorkflowMove: OrderMove, activities.WorkflowPaymentOrder: PaymentOrder, activities.WorkflowLoanIntake: LoanIntake,
 	}
+}
+
+// ProcessTypes lists the workflow types whose workflow id is that of a process in the ledger.
+func ProcessTypes() []string {
+	return []string{activities.WorkflowPayment, activities.WorkflowOrder, activities.WorkflowReturn, activities.WorkflowPaymentOrder}
 }

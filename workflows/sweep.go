@@ -16,8 +16,6 @@ const sweepLimit = 30 * time.Minute
 // sweepHeartbeat notices a dead worker; the sweep reports after every page.
 const sweepHeartbeat = time.Minute
 
-var sweep *activities.Sweep // nil: only its method names are used here
-
 // Sweep starts every open payment that has no running workflow.
 //
 // When it returns, each payment that was open and older than in.OlderThan had a
@@ -27,5 +25,5 @@ func Sweep(ctx workflow.Context, in activities.SweepInput) (activities.SweepResu
 		StartToCloseTimeout: sweepLimit, HeartbeatTimeout: sweepHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule comes again in a minute
 		Summary:     "start open payments that have no running workflow",
-	}, sweep.StartMissing, in)
+	}, activities.StartMissing, in)
 }

@@ -7,12 +7,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"tolem/activities"
 	"tolem/domain"
 )
-
-// ChooseUpdate tells a payment's workflow that the ledger holds the payer's
-// choice. It carries nothing. A wire name: never change it.
-const ChooseUpdate = "choose"
 
 // Refused is an order that the workflow turned away at the door.
 type Refused struct {
@@ -56,7 +53,7 @@ func Act[Result ActionResult | OrderActionResult](
 // durable without it: no such workflow, no answer within ctx, an update that the
 // workflow refused.
 func TellChoice(ctx context.Context, c client.Client, id domain.AgentTransactionID, updateID string) error {
-	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: ChooseUpdate}, nil)
+	return update(ctx, c, client.UpdateWorkflowOptions{WorkflowID: id.WorkflowID(), UpdateID: updateID, UpdateName: activities.UpdateChoose}, nil)
 }
 
 // update sends an update and waits for the answer of its handler.

@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"tolem/activities"
 	"tolem/cmd/tolem/app"
 	"tolem/stack/temporalserver"
 	"tolem/workers"
@@ -123,7 +124,7 @@ func TestSetupTurnsReadinessAndRunsTwice(t *testing.T) {
 	for _, key := range workflows.SearchAttributes() {
 		require.Contains(t, first, "search attribute "+key.GetName()+": added, "+key.GetValueType().String())
 	}
-	require.Contains(t, first, "schedule "+workflows.CatalogueSchedule+": created, every 5m0s")
+	require.Contains(t, first, "schedule "+activities.ScheduleCatalogue+": created, every 5m0s")
 	require.Len(t, first, 1+len(workflows.SearchAttributes())+3)
 	for _, line := range g.setup() {
 		require.True(t, strings.HasSuffix(line, ": unchanged"), line)
@@ -140,7 +141,7 @@ func TestSetupTurnsReadinessAndRunsTwice(t *testing.T) {
 	require.Equal(t, workers.Retention, namespace.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration())
 	require.Eventually(t, func() bool { // the worker finishes what the schedules start
 		found, err := g.temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
-			Query: "WorkflowType = '" + workflows.SweepWorkflow + "' AND ExecutionStatus = 'Completed'",
+			Query: "WorkflowType = '" + activities.WorkflowSweep + "' AND ExecutionStatus = 'Completed'",
 		})
 		return err == nil && found.Count > 0
 	}, patience, 100*time.Millisecond)
@@ -160,7 +161,7 @@ func TestSetupMindsWhatIsThere(t *testing.T) {
 	g := newGround(t, "mine")
 	register(t, g, 24*time.Hour)
 	g.setup()
-	sweep := g.temporal.ScheduleClient().GetHandle(t.Context(), workflows.SweepSchedule)
+	sweep := g.temporal.ScheduleClient().GetHandle(t.Context(), activities.ScheduleSweep)
 	require.NoError(t, sweep.Pause(t.Context(), client.SchedulePauseOptions{Note: "maintenance"}))
 
 	c := g.config()
@@ -173,7 +174,7 @@ func TestSetupMindsWhatIsThere(t *testing.T) {
 			changed = append(changed, d.String())
 		}
 	}
-	require.Equal(t, []string{"schedule " + workflows.SweepSchedule + ": changed, every 10s"}, changed)
+	require.Equal(t, []string{"schedule " + activities.ScheduleSweep + ": changed, every 10s"}, changed)
 	found, err := sweep.Describe(t.Context())
 	require.NoError(t, err)
 	require.True(t, found.Schedule.State.Paused)

@@ -12,7 +12,6 @@ import (
 	"tolem/activities"
 	centre "tolem/simulators/processing"
 	"tolem/storage/privatepostgres/postgrestest"
-	"tolem/workflows"
 )
 
 // What operators order, and a balance that rises, is done at once and once. The
@@ -181,7 +180,7 @@ const (
 func (i *infra) lacksFunds(first, payments int) (ids []string) {
 	i.t.Helper()
 	require.NoError(i.t, i.centre.SetBalance(tooLittle))
-	i.trigger(workflows.BalanceSchedule)
+	i.trigger(activities.ScheduleBalance)
 	user := i.caller()
 	for n := range payments {
 		account, body := to(first + n)
@@ -208,13 +207,13 @@ func (i *infra) repaid(ids []string, cause string) {
 }
 
 func theBalanceRises(i *infra) {
-	i.quiet(workflows.BalanceSchedule) // the worker has made it
-	schedule := i.temporal.ScheduleClient().GetHandle(i.t.Context(), workflows.BalanceSchedule)
+	i.quiet(activities.ScheduleBalance) // the worker has made it
+	schedule := i.temporal.ScheduleClient().GetHandle(i.t.Context(), activities.ScheduleBalance)
 	require.NoError(i.t, schedule.Pause(i.t.Context(), client.SchedulePauseOptions{})) // runs when it is told to
 	ids := i.lacksFunds(10, 3)
 	i.caller().orders(ids[2], "hold", "hold").did(i.t, http.StatusOK, "held", "paying")
 	require.NoError(i.t, i.centre.SetBalance(plenty))
-	history := i.trigger(workflows.BalanceSchedule)
+	history := i.trigger(activities.ScheduleBalance)
 	found := result[activities.BalanceResult](i.t, history)
 	require.True(i.t, found.Rose)
 	require.Equal(i.t, 2, found.Nudged)

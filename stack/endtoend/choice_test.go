@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tolem/activities"
-	"tolem/workflows"
 )
 
 // A payer chooses once, whoever asks how often, whatever dies meanwhile: the
@@ -173,8 +172,8 @@ func choiceWhileTemporalIsAway(i *infra) {
 	eventually(i.t, "a sweep tells the workflow", func() bool { // Temporal's list of workflows lags
 		sweeps++
 		told = fmt.Sprint("sweep-in-test-", sweeps)
-		run, err := i.temporal.ExecuteWorkflow(i.t.Context(), client.StartWorkflowOptions{ID: told, TaskQueue: workflows.MainQueue},
-			workflows.SweepWorkflow, activities.SweepInput{})
+		run, err := i.temporal.ExecuteWorkflow(i.t.Context(), client.StartWorkflowOptions{ID: told, TaskQueue: activities.QueueMain},
+			activities.WorkflowSweep, activities.SweepInput{})
 		require.NoError(i.t, err)
 		var swept activities.SweepResult
 		require.NoError(i.t, run.Get(context.Background(), &swept))

@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"tolem/activities"
 	centre "tolem/simulators/processing"
-	"tolem/workflows"
 )
 
 // day is a day of the bank: tills, operators, and what came of each payment.
@@ -78,7 +78,7 @@ func TestADay(t *testing.T) {
 	require.NoError(t, group.Wait())
 	eventually(t, "payments wait for funds", func() bool { return len(d.list("resultCode=220")) > 20 })
 	require.NoError(t, d.centre.SetBalance(900_000_000_0000))
-	require.NoError(t, d.temporal.ScheduleClient().GetHandle(t.Context(), workflows.BalanceSchedule).Trigger(t.Context(), client.ScheduleTriggerOptions{}))
+	require.NoError(t, d.temporal.ScheduleClient().GetHandle(t.Context(), activities.ScheduleBalance).Trigger(t.Context(), client.ScheduleTriggerOptions{}))
 	bulk := d.operate(d.aigul, "/v1/payments/actions", `{"filter":{"code":220},"action":"retry","reason":"the balance was topped up"}`)
 	var counts struct{ Matched, Done, Refused, Failed int }
 	require.NoError(t, json.Unmarshal([]byte(bulk), &counts), bulk)

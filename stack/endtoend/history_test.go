@@ -62,7 +62,7 @@ func TestHistories(t *testing.T) {
 	}
 	t.Run("paused by the breaker", func(t *testing.T) { pausedByTheBreaker(i.in(t)) })
 	t.Run("catalogue", func(t *testing.T) {
-		history := i.in(t).trigger(workflows.CatalogueSchedule)
+		history := i.in(t).trigger(activities.ScheduleCatalogue)
 		require.True(t, result[activities.CatalogueResult](t, history).Saved)
 		i.in(t).keep(history, "catalogue-saved")
 	})

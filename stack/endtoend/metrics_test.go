@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"tolem/activities"
 	"tolem/simulators/abs"
 	centre "tolem/simulators/processing"
 	"tolem/stack/monitoring"
-	"tolem/workflows"
 )
 
 // Dashboards and alerts ask for metrics, labels and values that an API and a worker really
@@ -83,7 +83,7 @@ func (i *infra) haveOneOfEach() {
 	script(i.t, i.centre, "balance", centre.Answer{Fault: centre.HTML502, Times: 1_000_000})
 	status, answer := user.do(http.MethodGet, "/v1/balance", "", nil, nil)
 	require.GreaterOrEqual(i.t, status, http.StatusInternalServerError, answer)
-	_, err := i.temporal.ExecuteWorkflow(i.t.Context(), client.StartWorkflowOptions{TaskQueue: workflows.MainQueue}, "nobody registered this")
+	_, err := i.temporal.ExecuteWorkflow(i.t.Context(), client.StartWorkflowOptions{TaskQueue: activities.QueueMain}, "nobody registered this")
 	require.NoError(i.t, err)
 	eventually(i.t, "a worker cannot do a task", func() bool { return len(i.scraped()["temporal_workflow_task_execution_failed_total"]) > 0 })
 }

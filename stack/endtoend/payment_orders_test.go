@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"tolem/activities"
 	"tolem/domain"
 	"tolem/simulators/abs"
-	"tolem/workflows"
 )
 
 // paymentOrder is the API's view, as far as tests read it.
@@ -225,7 +225,7 @@ func (i *infra) keepIntake() {
 	eventually(i.t, "the intake has ended", func() (ended bool) {
 		var err error
 		found, err = i.temporal.ListWorkflow(i.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-			Query: "WorkflowType = '" + workflows.LoanIntakeWorkflow + "' AND ExecutionStatus = 'Completed'"})
+			Query: "WorkflowType = '" + activities.WorkflowLoanIntake + "' AND ExecutionStatus = 'Completed'"})
 		require.NoError(i.t, err)
 		return len(found.GetExecutions()) > 0
 	})

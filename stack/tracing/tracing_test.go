@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"tolem/activities"
 	"tolem/workflows"
 )
 
@@ -77,7 +78,7 @@ func (s *traced) historyReplays(process string) {
 	require.Regexp(s.t, `^\{"traceparent":"00-`+traceID(1)+`-[0-9a-f]{16}-01"\}$`, string(header["_tracer-data"].GetData()))
 
 	replayer := worker.NewWorkflowReplayer()
-	replayer.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
+	replayer.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: activities.WorkflowPayment})
 	require.NoError(s.t, replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history))
 }
 
