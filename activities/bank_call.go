@@ -60,9 +60,12 @@ func (c *CFRONT) record(ctx context.Context, in OrderCallInput, made madeCall, o
 	if err != nil {
 		return OrderCallResult{}, err
 	}
-	c.report(ctx, made.call, outcome, after.OperatorReason)
 	got, err := c.standing(within, in.OrderID, outcome.Failure)
 	got.Behind = !changed
+	if got.State.Terminal() { // a refusal that is certain ends the order instead
+		after.OperatorReason = ""
+	}
+	c.report(ctx, made.call, outcome, after.OperatorReason)
 	return got, err
 }
 
@@ -86,8 +89,11 @@ func answered(err error, meta cfront.Meta, words string) storage.Outcome {
 	switch {
 	case err == nil:
 	case errors.As(err, &rejection):
-		o.Kind, o.Failure, o.HTTPStatus = string(domain.Invalid), failureRejected, rejection.Status
+		o.Kind, o.Failure, o.HTTPStatus = string(domain.Invalid), domain.FailureRejected, rejection.Status
 		o.TraceID, o.Message = rejection.TraceID, rejection.Message
+		if rejection.Duplicate {
+			o.Failure = domain.FailureDuplicate
+		}
 	case errors.As(err, &failure):
 		o.Kind, o.Failure, o.HTTPStatus, o.TraceID = string(failure.Kind), failure.Reason, failure.Status, failure.TraceID
 	default:
@@ -95,9 +101,6 @@ func answered(err error, meta cfront.Meta, words string) storage.Outcome {
 	}
 	return o
 }
-
-// failureRejected is the failure of a call that the bank answered with 4xx.
-const failureRejected = "rejected"
 
 func (c *CFRONT) standing(ctx context.Context, id domain.StoreOrderID, failure string) (OrderCallResult, error) {
 	o, err := c.Ledger.InstalmentOrder(ctx, id)

@@ -133,9 +133,10 @@ func (c *CFRONT) AskClient(ctx context.Context, in OrderCallInput) (OrderCallRes
 // CreateAtBank sends the order to the bank, the same bytes every time: the bank
 // keeps one order for a store_order_id, so repeating is safe.
 //
-// A refusal ends the order only as the answer to its very first create: then the
-// bank certainly has none. 401, 403 and 404 end nothing: a person has to mend
-// secret, address or agreement. It fails only when the ledger does.
+// A refusal ends the order only where every create so far was refused for certain, which
+// the ledger decides from the journal: then the bank certainly has none. 401, 403 and 404
+// end nothing: a person has to fix secret, agreement or address. It fails only when the
+// ledger does.
 func (c *CFRONT) CreateAtBank(ctx context.Context, in OrderCallInput) (OrderCallResult, error) {
 	o, behind, err := c.order(ctx, in)
 	if err != nil || behind || o.BankOrderID != "" {
@@ -154,9 +155,7 @@ func (c *CFRONT) CreateAtBank(ctx context.Context, in OrderCallInput) (OrderCall
 	switch {
 	case callErr == nil:
 		after.State, after.BankOrderID = domain.OrderWaitingForClient, created.OrderID
-	case errors.As(callErr, &rejection) && made.First && !needsMending(rejection):
-		after.State, after.FailReason = domain.OrderFailed, domain.FailRefusedByBank
-	case errors.As(callErr, &rejection):
+	case errors.As(callErr, &rejection): // unless it ends the order
 		after.OperatorReason = domain.ReasonRejected
 	}
 	return c.record(ctx, in, made, answered(callErr, created.Meta, ""), after)
@@ -198,7 +197,7 @@ func (c *CFRONT) DecideAtBank(ctx context.Context, in OrderCallInput) (OrderCall
 		after = c.means(o, told)
 	}
 	var rejection *cfront.Rejection
-	if errors.As(callErr, &rejection) && needsMending(rejection) {
+	if errors.As(callErr, &rejection) && aboutUs(rejection) {
 		after.OperatorReason = domain.ReasonRejected
 	}
 	return c.record(ctx, in, made, answered(callErr, told.Meta, stateWords(told)), after)
@@ -299,9 +298,9 @@ func (c *CFRONT) means(o storage.InstalmentOrder, told cfront.Standing) storage.
 	return after
 }
 
-// needsMending says that a rejection speaks of secret, address or agreement rather
+// aboutUs says that a rejected decision speaks of secret, address or agreement rather
 // than of the order.
-func needsMending(r *cfront.Rejection) bool { return r.Unauthorized || r.NotFound || r.Status == 409 }
+func aboutUs(r *cfront.Rejection) bool { return r.Unauthorized || r.NotFound || r.Status == 409 }
 
 func stateWords(told cfront.Standing) string {
 	return domain.BankState{State: told.State, SubState: told.SubState}.String()

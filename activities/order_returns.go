@@ -38,8 +38,8 @@ type ReturnCallResult struct {
 // bytes every time; "a repeated id is treated as a duplicate of the earlier return".
 //
 // What the bank has taken back before is read first, so that AskReturned can tell.
-// A refusal ends the return only as the answer to its very first call. It fails only
-// when the ledger does.
+// A refusal ends the return only where every call to return was refused for certain, as
+// with CreateAtBank. It fails only when the ledger does.
 func (c *CFRONT) ReturnAtBank(ctx context.Context, in ReturnCallInput) (ReturnCallResult, error) {
 	r, behind, err := c.goodsReturn(ctx, in)
 	if err != nil || behind {
@@ -73,9 +73,7 @@ func (c *CFRONT) ReturnAtBank(ctx context.Context, in ReturnCallInput) (ReturnCa
 	switch {
 	case callErr == nil:
 		after.State = domain.ReturnReturned
-	case errors.As(callErr, &rejection) && begun.First && !needsMending(rejection):
-		after.State, after.Message = domain.ReturnFailed, rejection.Message
-	case errors.As(callErr, &rejection):
+	case errors.As(callErr, &rejection): // unless it ends the return
 		after.OperatorReason, after.Message = domain.ReasonRejected, rejection.Message
 	}
 	return c.recordReturn(ctx, in, call, begun.Started, answered(callErr, returned.Meta, ""), after)
@@ -153,8 +151,11 @@ func (c *CFRONT) recordReturn(ctx context.Context, in ReturnCallInput, made stor
 	if err != nil {
 		return ReturnCallResult{}, err
 	}
-	c.report(ctx, made, outcome, after.OperatorReason)
 	r, _, err := c.goodsReturn(within, in)
+	if r.State.Terminal() { // a refusal that is certain ends the return instead
+		after.OperatorReason = ""
+	}
+	c.report(ctx, made, outcome, after.OperatorReason)
 	return r.result(!changed, outcome.Failure), err
 }
 

@@ -33,7 +33,7 @@ type BegunOrder struct {
 }
 
 // sentColumns are when the first of a call's attempts was committed.
-var sentColumns = map[string]string{"create": "create_sent_at", "confirm": "decision_sent_at", "reject": "decision_sent_at"}
+var sentColumns = map[string]string{createCall: "create_sent_at", "confirm": "decision_sent_at", "reject": "decision_sent_at"}
 
 // BeginOrderCall commits the started row of a call, and the state that says it may
 // be on its way, before its first byte. A person's order to try now passes a hold.
@@ -44,7 +44,7 @@ func (l *Ledger) BeginOrderCall(ctx context.Context, c OrderCall) (begun BegunOr
 		if c.Call.Cause != domain.CauseOperator {
 			stands = stands.Where("NOT held")
 		}
-		if c.Call.Name == "create" { // a store that rejected before anything was sent needs no order at the bank
+		if c.Call.Name == createCall { // a store that rejected before anything was sent needs no order at the bank
 			stands = stands.Where("decision <> ? OR create_sent_at IS NOT NULL", domain.DecisionReject)
 		}
 		columns := map[string]any{"state": c.To, "attempts": gorm.Expr("attempts + 1"), "next_attempt_at": nil, "updated_at": at}
@@ -166,12 +166,20 @@ type OrderRecord struct {
 // when the order had ended or moved past this step: then only the journal row is
 // written, because the call was made.
 //
+// A create that the bank refused ends the order where the refusal is certain; the journal,
+// with this outcome, says so (domain.CertainRefusal), never the caller.
+//
 // Whoever asked for the order's state has seen every callback that came before the
 // question.
 func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if err := r.Outcome.journal(tx, r.Call, r.Started); err != nil {
 			return err
+		}
+		if r.Call.Name == createCall && r.Outcome.Failure == domain.FailureRejected {
+			if r.After, err = afterRefusal(tx, r.ID, r.After); err != nil {
+				return err
+			}
 		}
 		if r.After.Bank != nil {
 			if err := seen(tx, r.ID, r.Call.At); err != nil {

@@ -190,11 +190,16 @@ type ReturnAfter struct {
 // RecordReturn commits the outcome of a call, and what follows; a return that the
 // bank took also counts in the order's returned_sum. started is 0 for a call that
 // changes nothing at the bank. changed is false when the return had ended or moved
-// past this step.
+// past this step. A refusal ends the return where it is certain, as with an order's create.
 func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, o Outcome, after ReturnAfter) (changed bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if err := o.journal(tx, c.Call, started); err != nil {
 			return err
+		}
+		if c.Call.Name == returnCall && o.Failure == domain.FailureRejected {
+			if after, err = afterRefusedReturn(tx, c, after); err != nil {
+				return err
+			}
 		}
 		now := At(time.Now())
 		columns := map[string]any{"step": c.Call.Step, "updated_at": now, "next_attempt_at": nil, "bank_message": after.Message}

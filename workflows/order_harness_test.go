@@ -31,7 +31,8 @@ type till struct {
 	ledger *storage.Ledger
 	bank   *simulated.Bank
 	url    string
-	file   string       // the ledger's
+	file   string // the ledger's
+	speaks cfront.Dialect
 	now    atomic.Value // func() time.Time: the running execution's skipped time
 	change func(*activities.CFRONT)
 	keys   int
@@ -99,7 +100,7 @@ func (w *till) accepted(phone string, change func(*storage.InstalmentOrder)) dom
 
 func (w *till) client() *cfront.Client {
 	w.t.Helper()
-	c, err := cfront.New(cfront.Options{URL: w.url, StoreID: storeID, Secret: secret, Timeout: 2 * time.Second})
+	c, err := cfront.New(cfront.Options{URL: w.url, StoreID: storeID, Secret: secret, Timeout: 2 * time.Second, Dialect: w.speaks})
 	require.NoError(w.t, err)
 	return c
 }

@@ -144,28 +144,6 @@ func TestLostAnswersToCreate(t *testing.T) {
 	}
 }
 
-// A refusal ends an order only as the answer to its very first create.
-func TestRefusedCreate(t *testing.T) {
-	refusal := simulated.Answer{Fault: simulated.Status, Status: 400, Body: `{"message":"no such point"}`}
-	t.Run("first", func(t *testing.T) {
-		w := newTill(t)
-		w.scripted(simulated.CallCreate, refusal)
-		o := w.sale(w.accepted(agrees, nil)).finish()
-		require.Equal(t, domain.FailRefusedByBank, o.FailReason)
-		require.Empty(t, w.bank.Orders())
-	})
-	t.Run("later", func(t *testing.T) {
-		w := newTill(t)
-		refusal.Times = 2
-		w.scripted(simulated.CallCreate, simulated.Answer{Fault: simulated.LostAnswer}, refusal)
-		s := w.sale(w.accepted(agrees, func(o *storage.InstalmentOrder) { o.AutoConfirm = true }))
-		asked := false
-		s.after(2*time.Second, func() { asked = w.order(s.id).NeedsOperator })
-		require.Equal(t, domain.OrderPaidOut, s.finish().State)
-		require.True(t, asked, "a person has to look")
-	})
-}
-
 // After a lost answer the state is asked before the decision is sent again: it takes
 // effect once, and is never followed by the other one.
 func TestLostAnswersToDecisions(t *testing.T) {

@@ -148,21 +148,6 @@ func TestLostAnswersToReturns(t *testing.T) {
 	}
 }
 
-// Refused as the answer to the very first call, a return has failed; the order's card
-// that cannot be read sends nothing.
-func TestRefusedReturns(t *testing.T) {
-	w := newTill(t)
-	order := w.sold()
-	w.scripted(simulated.CallReturn, simulated.Answer{Fault: simulated.Status, Status: 400, Body: `{"message":"too late"}`})
-	w.scripted(simulated.CallData, simulated.Answer{Fault: simulated.HTML502, Times: 2})
-	w.acceptedReturn(order, "r", 3_000_000)
-	r := w.comesBack(order, "r", nil)
-	require.Equal(t, domain.ReturnFailed, r.State)
-	require.Equal(t, "too late", r.BankMessage)
-	made, _ := w.calls(order, simulated.CallReturn)
-	require.Equal(t, 1, made)
-}
-
 // Killed between effect and record: whoever takes over reads what the bank took back.
 func TestReturnKilledBetweenEffectAndRecord(t *testing.T) {
 	w := newTill(t)

@@ -88,6 +88,9 @@ type Rejection struct {
 	TraceID      string
 	NotFound     bool // the bank says that it has no such order or client
 	Unauthorized bool // 401, 403: signature, store or agreement
+	// Duplicate is a status that says that the bank has the order already, in an answer
+	// that does not name the order.
+	Duplicate bool
 }
 
 // Error names operation, status and, where there is one, trace id.

@@ -157,7 +157,7 @@ func TestRejections(t *testing.T) {
 			require.ErrorAs(t, err, &rejection, "%s %d", operation, status)
 			require.Equal(t, Rejection{
 				Operation: operation, Status: status, Message: "+77010000011 Примерова 900101400011 9f0c КД-1", TraceID: "t-9",
-				NotFound: status == 404, Unauthorized: status == 401 || status == 403,
+				NotFound: status == 404, Unauthorized: status == 401 || status == 403, Duplicate: operation == opCreate && status == 409,
 			}, *rejection)
 			require.Equal(t, fmt.Sprintf("cfront: %s was refused with HTTP %d (trace t-9)", operation, status), err.Error())
 			require.EqualValues(t, 1, asked.Load())

@@ -42,7 +42,9 @@ func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
 	id, ok := decodeCreated(answer.Body)
 	switch {
 	case !ok && duplicate && answer.Status >= 400: // "409 … body is {"order_id"}": without it, a refusal like any other
-		return Created{}, c.rejection(opCreate, answer)
+		refused := c.rejection(opCreate, answer)
+		refused.Duplicate = true
+		return Created{}, refused
 	case !ok || !duplicate && !slices.Contains(c.dialect.CreatedStatus, answer.Status):
 		return Created{}, c.bad(opCreate, answer, ReasonBadAnswer)
 	}
