@@ -10,7 +10,10 @@ const (
 	ActionRelease Action = "release" // attempts again, the next one at once
 	ActionCancel  Action = "cancel"  // end it; only while no pay was ever sent
 	ActionResolve Action = "resolve" // a person's word on where the money is
-	ActionClose   Action = "close"   // end a payment order of the card file; a second operator confirms
+	ActionClose   Action = "close"   // end a payment order of the card file, or an incident; a second operator approves
+	ActionDecline Action = "decline" // drop a proposal, one's own or a colleague's
+
+	ActionAcknowledge Action = "acknowledge" // say that one looks into an incident
 )
 
 // Actions lists them all.
@@ -40,7 +43,10 @@ const (
 	EffectProposed  Effect = "proposed"  // held until a second operator orders the same
 	EffectResolved  Effect = "resolved"  // a second operator confirmed; the payment has ended
 	EffectRetried   Effect = "retried"   // what is missing is asked for, and what is not told is told, at once
-	EffectClosed    Effect = "closed"    // a second operator confirmed; the payment order has ended
+	EffectClosed    Effect = "closed"    // the payment order, or the incident, is closed
+	EffectDeclined  Effect = "declined"  // the proposal is dropped
+
+	EffectAcknowledged Effect = "acknowledged"
 )
 
 // Refusal says why an action was not taken.
@@ -58,6 +64,8 @@ const (
 	RefusalInProgress     Refusal = "in_progress"            // the centre's last word is that it works on it
 	RefusalOtherOutcome   Refusal = "other_outcome"          // a first operator proposed the opposite
 	RefusalSecondOperator Refusal = "second_operator_needed" // the one who proposed cannot confirm
+	RefusalNotProposed    Refusal = "not_proposed"           // there is no proposal to decline
+	RefusalIncidentClosed Refusal = "incident_closed"        // nothing is done to a closed incident
 )
 
 // Standing is what decides whether an action may be taken: nothing personal.

@@ -117,7 +117,10 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 		if len(rows) == 2 {
 			started = rows[1].ID
 		}
-		return nil
+		if !changed {
+			return nil
+		}
+		return r.After.raise(tx, id, r.Outcome.evidence(r.Call.Name))
 	})
 	if err != nil {
 		return false, 0, fmt.Errorf("record check of %s: %w", r.Call.Process, err)
@@ -190,8 +193,10 @@ func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome
 		}
 		columns := after.columns(c.At.Add(o.Duration))
 		o.columns(columns)
-		changed, err = writeState(inPaying(tx), id, c.Step, columns)
-		return err
+		if changed, err = writeState(inPaying(tx), id, c.Step, columns); err != nil || !changed {
+			return err
+		}
+		return after.raise(tx, id, o.evidence(c.Name))
 	})
 	if err != nil {
 		return false, fmt.Errorf("record pay of %s: %w", c.Process, err)
@@ -199,14 +204,19 @@ func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome
 	return changed, nil
 }
 
+// raise has a person look, if what follows asks for one.
+func (a After) raise(tx *gorm.DB, id domain.AgentTransactionID, evidence string) error {
+	if a.OperatorReason == "" || a.State.Terminal() {
+		return nil
+	}
+	return raise(tx, paymentSubject(id), a.OperatorReason, evidence)
+}
+
 // columns turns what follows an attempt into a state write.
 func (a After) columns(now time.Time) stateColumns {
 	c := stateColumns{"state": a.State, "next_attempt_at": nil, "paused": false}
 	if a.NextWait > 0 {
 		c["next_attempt_at"], c["waits"] = At(now.Add(a.NextWait)), a.Waits
-	}
-	if a.OperatorReason != "" {
-		c["needs_operator"], c["operator_reason"] = true, a.OperatorReason
 	}
 	if a.TransactionID != 0 {
 		c["transaction_id"] = a.TransactionID

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -43,7 +44,7 @@ func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 		if kept.Error != nil || kept.RowsAffected == 0 || g.Reason == "" {
 			return kept.Error
 		}
-		return flagPaymentOrder(tx, g.Item.OrderID, g.Reason)
+		return flagPaymentOrder(tx, g.Contract, g.Item.OrderID, g.Reason)
 	})
 	if err != nil {
 		return fmt.Errorf("record %s of %s: %w", g.Item.Part, g.Contract.WorkflowID(), err)
@@ -52,9 +53,12 @@ func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 }
 
 // flagPaymentOrder asks a person to look at an open payment order.
-func flagPaymentOrder(tx *gorm.DB, order int64, why domain.OperatorReason) error {
-	_, err := writePaymentOrder(tx, order, map[string]any{"needs_operator": true, "operator_reason": why, "next_attempt_at": nil})
-	return err
+func flagPaymentOrder(tx *gorm.DB, contract domain.ContractNumber, order int64, why domain.OperatorReason) error {
+	open, err := writePaymentOrder(tx, order, map[string]any{"next_attempt_at": nil})
+	if err != nil || !open {
+		return err
+	}
+	return raise(tx, contractSubject(contract), why, "payment order "+strconv.FormatInt(order, 10))
 }
 
 // FlagPaymentOrder raises needs_operator on an open payment order and journals why. It may
@@ -66,7 +70,7 @@ func (l *Ledger) FlagPaymentOrder(ctx context.Context, contract domain.ContractN
 		if err := tx.Create(row).Error; err != nil {
 			return err
 		}
-		return flagPaymentOrder(tx, order, why)
+		return flagPaymentOrder(tx, contract, order, why)
 	})
 	if err != nil {
 		return fmt.Errorf("flag %s: %w", contract.WorkflowID(), err)

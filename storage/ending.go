@@ -78,7 +78,7 @@ func (e Ending) journal(tx *gorm.DB) error {
 func (l *Ledger) Flag(ctx context.Context, id domain.AgentTransactionID, reason domain.OperatorReason, execution string) error {
 	return l.flag(ctx, flagging{process: id.WorkflowID(), reason: reason, execution: execution, open: func(tx *gorm.DB) *gorm.DB {
 		return tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalStates())
-	}})
+	}, subject: paymentSubject(id)})
 }
 
 // flagging asks a person to look at a process.
@@ -87,13 +87,17 @@ type flagging struct {
 	reason    domain.OperatorReason
 	execution string
 	open      func(tx *gorm.DB) *gorm.DB // the process's row, while it is open
+	subject   subject
 }
 
 func (l *Ledger) flag(ctx context.Context, f flagging) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		raised := f.open(tx).Updates(map[string]any{"needs_operator": true, "operator_reason": f.reason, "updated_at": At(time.Now())})
-		if raised.Error != nil || raised.RowsAffected == 0 {
-			return raised.Error
+		open := f.open(tx).Update("updated_at", At(time.Now())) // locks it: it cannot end meanwhile
+		if open.Error != nil || open.RowsAffected == 0 {
+			return open.Error
+		}
+		if err := raise(tx, f.subject, f.reason, "the workflow noticed"); err != nil {
+			return err
 		}
 		row := eventRow(f.process, "needs_operator", f.execution, 0)
 		row.ResultMessage = string(f.reason)

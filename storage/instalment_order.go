@@ -113,15 +113,18 @@ func readOrder(tx *gorm.DB, id domain.StoreOrderID) (InstalmentOrder, error) {
 
 // writeOrder is the only way an order's state changes, as writeState is for
 // payments: once for each step, and never from a terminal state.
-func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[string]any) (changed bool, err error) {
+// flagged says that its row needed an operator before.
+func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[string]any) (changed, flagged bool, err error) {
 	now := At(time.Now())
 	columns["step"], columns["updated_at"] = step, now
 	if state, ok := columns["state"].(domain.OrderState); ok && state.Terminal() {
-		columns["needs_operator"], columns["held"], columns["next_attempt_at"], columns["ended_at"] = false, false, nil, now
+		columns["held"], columns["next_attempt_at"], columns["ended_at"] = false, nil, now
 	}
-	written := tx.Model(&InstalmentOrder{}).
+	var order InstalmentOrder
+	written := tx.Model(&order).Clauses(returningFlag).
 		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalOrderStates()).Updates(columns)
-	return wrote(written, domain.ProcessOrder, columns)
+	changed, err = wrote(written, domain.ProcessOrder, columns)
+	return changed, changed && order.NeedsOperator, err
 }
 
 // Decide commits the store's decision, once and for ever, while the order takes

@@ -161,10 +161,10 @@ func tellContractDate(tx *gorm.DB, o PaymentOrder, day string) error {
 	if o.ContractDate != "" || day == "" {
 		return nil
 	}
-	_, err := writePaymentOrder(tx, o.ID, map[string]any{
-		"contract_date": day, "needs_operator": gorm.Expr("needs_operator AND operator_reason <> ?", domain.ReasonNoContractDate),
-	})
-	return err
+	if _, err := writePaymentOrder(tx, o.ID, map[string]any{"contract_date": day}); err != nil || !o.NeedsOperator {
+		return err
+	}
+	return settle(tx, contractSubject(o.Contract), reasons(domain.ReasonNoContractDate))
 }
 
 // update brings running payment orders up to their reports and has them read again by the

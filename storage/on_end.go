@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"tolem/domain"
 )
@@ -50,6 +51,20 @@ func wrote(written *gorm.DB, process domain.Process, columns map[string]any) (ch
 		noteEnd(written, process, state)
 	}
 	return true, nil
+}
+
+// returningFlag has a state write return whether its row is flagged, so that only one that
+// is costs a look at its incidents.
+var returningFlag = clause.Returning{Columns: []clause.Column{{Name: "needs_operator"}}}
+
+// settleEnd closes what the end of a process settles, if the state write was one and its
+// row is flagged.
+func settleEnd(tx *gorm.DB, s subject, flagged bool, columns map[string]any) error {
+	ended, ok := columns["state"].(interface{ Terminal() bool })
+	if !flagged || !ok || !ended.Terminal() {
+		return nil
+	}
+	return settle(tx.Session(&gorm.Session{NewDB: true}), s, domain.OperatorReason.EndsWithProcess)
 }
 
 // noteEnd notes that a transaction wrote a terminal state; others are not noted.

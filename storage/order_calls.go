@@ -113,8 +113,26 @@ type OrderAfter struct {
 // answeredReasons are those that a state which the document knows takes away.
 var answeredReasons = []domain.OperatorReason{domain.ReasonRejected, domain.ReasonUnknownBankState}
 
-// columns turns what follows into a state write. A person who was asked to look is
-// asked no longer when the order moves again.
+// incidents closes what the call's answer settles, and raises what it asks for. A person
+// who was asked to look is asked no longer when the order moves again.
+func (a OrderAfter) incidents(tx *gorm.DB, id domain.StoreOrderID, flagged bool, evidence string) error {
+	s := orderSubject(id)
+	if flagged && a.State != "" {
+		if err := settle(tx, s, domain.OperatorReason.EndsWithProcess); err != nil {
+			return err
+		}
+	} else if flagged && a.Bank != nil {
+		if err := settle(tx, s, reasons(answeredReasons...)); err != nil {
+			return err
+		}
+	}
+	if a.OperatorReason == "" {
+		return nil
+	}
+	return raise(tx, s, a.OperatorReason, evidence)
+}
+
+// columns turns what follows into a state write.
 func (a OrderAfter) columns(now time.Time) map[string]any {
 	c := map[string]any{"next_attempt_at": nil}
 	if a.State != "" {
@@ -133,13 +151,6 @@ func (a OrderAfter) columns(now time.Time) map[string]any {
 	if a.Bank != nil {
 		c["bank_state"], c["bank_sub_state"] = a.Bank.State, a.Bank.SubState
 		c["bank_meaning"], c["bank_message"] = a.Bank.Meaning, a.Bank.Message
-		c["needs_operator"] = gorm.Expr("needs_operator AND operator_reason NOT IN ?", answeredReasons)
-	}
-	switch {
-	case a.OperatorReason != "":
-		c["needs_operator"], c["operator_reason"] = true, a.OperatorReason
-	case a.State != "": // it moves again
-		c["needs_operator"] = false
 	}
 	if a.ClientFound != nil {
 		c["client_found"] = *a.ClientFound
@@ -186,8 +197,12 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 				return err
 			}
 		}
-		changed, err = writeOrder(tx, r.ID, r.Call.Step, r.After.columns(r.Call.At.Add(r.Outcome.Duration)))
-		return err
+		flagged := false
+		changed, flagged, err = writeOrder(tx, r.ID, r.Call.Step, r.After.columns(r.Call.At.Add(r.Outcome.Duration)))
+		if err != nil || !changed {
+			return err
+		}
+		return r.After.incidents(tx, r.ID, flagged, r.Outcome.evidence(r.Call.Name))
 	})
 	if err != nil {
 		return false, fmt.Errorf("record %s of %s: %w", r.Call.Name, r.ID.WorkflowID(), err)
@@ -224,11 +239,15 @@ func (l *Ledger) EndOrder(ctx context.Context, e OrderEnding) (now InstalmentOrd
 		if e.Unsent {
 			scope = tx.Where("create_sent_at IS NULL")
 		}
-		changed, err := writeOrder(scope, e.ID, e.Step, OrderAfter{State: e.State, FailReason: e.FailReason}.columns(time.Now()))
+		after := OrderAfter{State: e.State, FailReason: e.FailReason}
+		changed, flagged, err := writeOrder(scope, e.ID, e.Step, after.columns(time.Now()))
 		if err != nil {
 			return err
 		}
 		if changed {
+			if err := after.incidents(tx, e.ID, flagged, ""); err != nil {
+				return err
+			}
 			row := eventRow(e.ID.WorkflowID(), string(e.State), e.Execution, 0)
 			row.Step, row.ResultMessage = e.Step, e.FailReason
 			if err := tx.Create(row).Error; err != nil {
@@ -249,5 +268,5 @@ func (l *Ledger) EndOrder(ctx context.Context, e OrderEnding) (now InstalmentOrd
 func (l *Ledger) FlagOrder(ctx context.Context, id domain.StoreOrderID, reason domain.OperatorReason, execution string) error {
 	return l.flag(ctx, flagging{process: id.WorkflowID(), reason: reason, execution: execution, open: func(tx *gorm.DB) *gorm.DB {
 		return tx.Model(&InstalmentOrder{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalOrderStates())
-	}})
+	}, subject: orderSubject(id)})
 }

@@ -187,6 +187,17 @@ type ReturnAfter struct {
 	NextWait       time.Duration
 }
 
+// incidents closes what the end settles, or raises what the answer asks for.
+func (a ReturnAfter) incidents(tx *gorm.DB, s subject, evidence string) error {
+	switch {
+	case a.State.Terminal():
+		return settle(tx, s, domain.OperatorReason.EndsWithProcess)
+	case a.OperatorReason != "":
+		return raise(tx, s, a.OperatorReason, evidence)
+	}
+	return nil
+}
+
 // RecordReturn commits the outcome of a call, and what follows; a return that the
 // bank took also counts in the order's returned_sum. started is 0 for a call that
 // changes nothing at the bank. changed is false when the return had ended or moved
@@ -207,10 +218,7 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 			columns["state"] = after.State
 		}
 		if after.State.Terminal() {
-			columns["needs_operator"], columns["ended_at"] = false, now
-		}
-		if after.OperatorReason != "" {
-			columns["needs_operator"], columns["operator_reason"] = true, after.OperatorReason
+			columns["ended_at"] = now
 		}
 		if after.NextWait > 0 {
 			columns["next_attempt_at"], columns["waits"] = At(now.Add(after.NextWait)), after.Waits
@@ -221,6 +229,9 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 			return written.Error
 		}
 		noteEnd(tx, domain.ProcessReturn, after.State)
+		if err := after.incidents(tx, returnSubject(c.OrderID, c.ID), o.evidence(c.Call.Name)); err != nil {
+			return err
+		}
 		if after.State != domain.ReturnReturned {
 			return nil
 		}
@@ -237,7 +248,7 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 func (l *Ledger) FlagReturn(ctx context.Context, order domain.StoreOrderID, id domain.StoreReturnID, reason domain.OperatorReason, execution string) error {
 	return l.flag(ctx, flagging{process: order.ReturnWorkflowID(id), reason: reason, execution: execution, open: func(tx *gorm.DB) *gorm.DB {
 		return tx.Model(&OrderReturn{}).Where("order_id = ? AND id = ? AND state NOT IN ?", order, id, domain.TerminalReturnStates())
-	}})
+	}, subject: returnSubject(order, id)})
 }
 
 // MayValidate notes that the bank is about to be asked for the client of a phone,

@@ -209,13 +209,17 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 	columns["step"] = step
 	columns["updated_at"] = At(time.Now())
 	if state, ok := columns["state"].(domain.State); ok && state.Terminal() {
-		columns["needs_operator"], columns["next_attempt_at"], columns["paused"] = false, nil, false
+		columns["next_attempt_at"], columns["paused"] = nil, false
 		columns["held"], columns["proposed"], columns["proposed_action"], columns["proposed_until"] = false, "", nil, nil
 	}
-	written := tx.Model(&Payment{}).
+	var now Payment
+	written := tx.Model(&now).Clauses(returningFlag).
 		Where("id = ? AND step < ? AND state NOT IN ?", id, step, domain.TerminalStates()).
 		Updates(map[string]any(columns))
-	return wrote(written, domain.ProcessPayment, columns)
+	if changed, err = wrote(written, domain.ProcessPayment, columns); err != nil || !changed {
+		return changed, err
+	}
+	return true, settleEnd(tx, paymentSubject(id), now.NeedsOperator, columns)
 }
 
 // neverPaid narrows a state write to payments for which no pay was ever sent.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"tolem/domain"
 )
@@ -129,11 +130,16 @@ func writePaymentOrder(tx *gorm.DB, id int64, columns map[string]any) (changed b
 	now := At(time.Now())
 	columns["updated_at"] = now
 	if state, ok := columns["state"].(domain.PaymentOrderState); ok && state.Terminal() {
-		columns["needs_operator"], columns["held"], columns["next_attempt_at"], columns["ended_at"] = false, false, nil, now
+		columns["held"], columns["next_attempt_at"], columns["ended_at"] = false, nil, now
 		columns["close_action"], columns["close_until"] = nil, nil
 	}
-	written := tx.Model(&PaymentOrder{}).Where("id = ? AND state NOT IN ?", id, domain.TerminalPaymentOrderStates()).Updates(columns)
-	return wrote(written, domain.ProcessPaymentOrder, columns)
+	var order PaymentOrder
+	written := tx.Model(&order).Clauses(clause.Returning{Columns: []clause.Column{{Name: "contract"}, {Name: "needs_operator"}}}).
+		Where("id = ? AND state NOT IN ?", id, domain.TerminalPaymentOrderStates()).Updates(columns)
+	if changed, err = wrote(written, domain.ProcessPaymentOrder, columns); err != nil || !changed {
+		return changed, err
+	}
+	return true, settleEnd(tx, contractSubject(order.Contract), order.NeedsOperator, columns)
 }
 
 // ContractStanding is what a contract's process goes by.

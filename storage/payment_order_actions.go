@@ -83,7 +83,12 @@ func carryOut(tx *gorm.DB, o PaymentOrder, a Action, contractDate string) (effec
 			return "", err
 		}
 	default:
-		effect, columns["needs_operator"], columns["next_attempt_at"] = domain.EffectRetried, false, nil
+		effect, columns["next_attempt_at"] = domain.EffectRetried, nil
+		if o.NeedsOperator {
+			if err := settle(tx, contractSubject(o.Contract), domain.OperatorReason.Passing); err != nil {
+				return "", err
+			}
+		}
 		if contractDate != "" {
 			columns["contract_date"] = contractDate
 		}

@@ -241,7 +241,10 @@ func send(tx *gorm.DB, o PaymentOrder, seq int64, at time.Time) error {
 	}
 	_, err := writePaymentOrder(tx, o.ID, map[string]any{
 		"state": state, "reached": state, "amount": o.Amount, "paid": paid, "paid_since": since, "sent_at": At(at),
-		"needs_operator": false, "next_attempt_at": nil,
+		"next_attempt_at": nil,
 	})
-	return err
+	if err != nil || !o.NeedsOperator {
+		return err
+	}
+	return settle(tx, contractSubject(o.Contract), domain.OperatorReason.EndsWithProcess)
 }

@@ -91,8 +91,15 @@ type Telling struct {
 	Reason   domain.OperatorReason // "" when it goes on by itself
 }
 
-// tellingReasons are those that an event which the broker took takes away.
-var tellingReasons = []domain.OperatorReason{domain.ReasonEventRejected, domain.ReasonEventLate}
+// settleTold closes what an event that the broker took settles, if the contract needs a
+// person at all.
+func settleTold(tx *gorm.DB, contract domain.ContractNumber) error {
+	last, err := latestOrder(tx, contract)
+	if err != nil || !last.NeedsOperator {
+		return err
+	}
+	return settle(tx, contractSubject(contract), reasons(domain.ReasonEventRejected, domain.ReasonEventLate))
+}
 
 // RecordTelling commits how an attempt ended. An event is told once: what comes later
 // changes nothing but the journal.
@@ -102,15 +109,14 @@ func (l *Ledger) RecordTelling(ctx context.Context, t Telling) error {
 			return err
 		}
 		if t.Reason != "" {
-			if err := flagPaymentOrder(tx, t.Told.Event.OrderID, t.Reason); err != nil {
+			if err := flagPaymentOrder(tx, t.Contract, t.Told.Event.OrderID, t.Reason); err != nil {
 				return err
 			}
 		}
 		if t.Place == nil {
 			return nil
 		}
-		answered := map[string]any{"needs_operator": gorm.Expr("needs_operator AND operator_reason NOT IN ?", tellingReasons)}
-		if _, err := writePaymentOrder(tx, t.Told.Event.OrderID, answered); err != nil {
+		if err := settleTold(tx, t.Contract); err != nil {
 			return err
 		}
 		return tx.Model(&PaymentOrderEvent{}).Where("id = ? AND told_at IS NULL", t.Told.Event.ID).Updates(map[string]any{

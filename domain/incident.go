@@ -1,0 +1,64 @@
+package domain
+
+import "slices"
+
+// An incident is what contradicts the end of a process, or waits too long for a person.
+// It is a record of its own, independent of the process's state. Its reason is an
+// OperatorReason.
+
+// The reasons of incidents about payments that have ended, stable names.
+const (
+	ReasonPaidAfterEnd    OperatorReason = "paid_after_end"    // it ended as not paid, and a pay was answered 0 afterwards
+	ReasonRefusedAfterEnd OperatorReason = "refused_after_end" // two people resolved it as succeeded, and the centre refused it afterwards
+)
+
+// lastingReasons are those that only a person closes: the process going on, or ending,
+// takes nothing of them away.
+var lastingReasons = []OperatorReason{}
+
+// moneyReasons are lasting ones after which somebody has to say where the money is.
+var moneyReasons = []OperatorReason{ReasonPaidAfterEnd, ReasonRefusedAfterEnd}
+
+// eventReasons concern an event rather than its process: they go when the event is published.
+var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
+
+// Lasting says that only a person closes an incident of this reason. Others are closed by
+// Tolem itself when the process moves on.
+func (r OperatorReason) Lasting() bool { return slices.Contains(lastingReasons, r) || r.AboutMoney() }
+
+// AboutMoney says that closing an incident of this reason takes two people, who record
+// where the money really is.
+func (r OperatorReason) AboutMoney() bool { return slices.Contains(moneyReasons, r) }
+
+// EndsWithProcess says that an incident of this reason is closed by the end of its process.
+func (r OperatorReason) EndsWithProcess() bool {
+	return !r.Lasting() && !slices.Contains(eventReasons, r)
+}
+
+// Passing says that Tolem closes an incident of this reason itself.
+func (r OperatorReason) Passing() bool { return !r.Lasting() }
+
+// IncidentEntry is what happened to an incident.
+type IncidentEntry string
+
+// The entries, stable names of the API.
+const (
+	IncidentOpened       IncidentEntry = "opened"
+	IncidentFact         IncidentEntry = "fact"         // another fact was learned; it clears the acknowledgement
+	IncidentAcknowledged IncidentEntry = "acknowledged" // a person is looking into it
+	IncidentProposed     IncidentEntry = "proposed"     // the first of two people said where the money is
+	IncidentDeclined     IncidentEntry = "declined"     // the proposal was withdrawn, or another person declined it
+	IncidentClosed       IncidentEntry = "closed"
+)
+
+// MoneyWhere is where the money of a process really is, as people recorded it.
+type MoneyWhere string
+
+// The answers.
+const (
+	MoneyMoved    MoneyWhere = "moved"
+	MoneyNotMoved MoneyWhere = "not_moved"
+)
+
+// Known says whether w is an answer.
+func (w MoneyWhere) Known() bool { return w == MoneyMoved || w == MoneyNotMoved }
