@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tolem/api"
+	"tolem/storage"
 )
 
 // bad is a body and the rules that it breaks, as "field code".
@@ -222,19 +223,61 @@ func TestAcceptedPayment(t *testing.T) {
 	}
 }
 
-func TestGeneratedKeyAndID(t *testing.T) {
+func TestGeneratedID(t *testing.T) {
 	b := newBank(t)
-	a := b.status(b.pay(simple, nil), http.StatusAccepted)
-	key := a.Header.Get("Idempotency-Key")
-	if !regexp.MustCompile(`^[0-9a-f-]{36}$`).MatchString(key) {
-		t.Errorf("generated key %q", key)
-	}
+	a := b.status(b.pay(simple, map[string]string{"Idempotency-Key": "given"}), http.StatusAccepted)
 	if id := a.payment(t).ID; !regexp.MustCompile(`^[1-9][0-9]{17}$`).MatchString(id) {
 		t.Errorf("generated id %q", id)
 	}
-	again := b.status(b.pay(simple, map[string]string{"Idempotency-Key": key}), http.StatusAccepted)
-	if again.payment(t).ID != a.payment(t).ID || b.rows() != 1 {
-		t.Error("the generated key made another payment")
+	if key := a.Header.Get("Idempotency-Key"); key != "given" {
+		t.Errorf("answered with key %q", key)
+	}
+}
+
+// A request that nothing makes safe to repeat is refused: sent twice it would be paid
+// twice. The answer says what to send.
+func TestPaymentWithoutKeyAndID(t *testing.T) {
+	b := newBank(t)
+	for range 2 {
+		a := b.status(b.pay(simple, map[string]string{"Idempotency-Key": ""}), http.StatusBadRequest)
+		p := a.problem(t)
+		if p.Code != "invalid_parameter" || len(p.Errors) != 1 || p.Errors[0].Field != "Idempotency-Key" || p.Errors[0].Code != "required" {
+			t.Errorf("%+v", p)
+		}
+		if !strings.Contains(p.Detail, "agentTransactionId") || a.Header.Get("Idempotency-Key") != "" {
+			t.Errorf("%q %v", p.Detail, a.Header)
+		}
+	}
+	if n := b.rows(); n != 0 || len(b.temporal.started()) != 0 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+// An agentTransactionId alone makes a repetition known: the same request is the same
+// payment, another one under it is refused.
+func TestPaymentWithoutKeyIsKnownByItsID(t *testing.T) {
+	b := newBank(t)
+	none := map[string]string{"Idempotency-Key": ""}
+	body := strings.Replace(simple, `"amountTo"`, `"agentTransactionId":"777","amountTo"`, 1)
+	b.status(b.pay(body, none), http.StatusAccepted)
+	again := b.status(b.pay(body, none), http.StatusAccepted)
+	if again.Header.Get("Idempotent-Replay") != "true" || again.payment(t).ID != "777" {
+		t.Errorf("%s %v", again.body, again.Header)
+	}
+	for name, other := range map[string]call{
+		"another amount": {body: strings.Replace(body, "200.00", "200.01", 1), token: secretAgent},
+		"another caller": {body: body, token: secretOther},
+		"another key":    {body: body, token: secretAgent, header: map[string]string{"Idempotency-Key": "k"}},
+	} {
+		other.method, other.path = http.MethodPost, "/v1/payments"
+		if p := b.status(b.send(other), http.StatusConflict).problem(t); p.Code != "id_taken" {
+			t.Errorf("%s: %s", name, p.Code)
+		}
+	}
+	b.saved(storage.Catalogue{Content: `{"services":null}`, Services: 1, FetchedAt: storage.At(time.Now())}) // newer, and cannot be read
+	b.status(b.pay(body, none), http.StatusAccepted)
+	if n := b.rows(); n != 1 {
+		t.Errorf("%d rows", n)
 	}
 }
 

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +106,7 @@ type bank struct {
 	centre   *simulator.Centre
 	temporal *frontend
 	router   routers.Router
+	keys     atomic.Int64 // Idempotency-Keys given out so far
 }
 
 func newBank(t *testing.T, change ...func(*api.Options)) *bank {
@@ -284,8 +288,17 @@ func (b *bank) get(token, path string) answer {
 	return b.send(call{method: http.MethodGet, path: path, token: token})
 }
 
+// pay posts a payment; without an Idempotency-Key in header it has one of its own. An
+// empty one sends none.
 func (b *bank) pay(body string, header map[string]string) answer {
 	b.t.Helper()
+	header = maps.Clone(header)
+	if _, given := header["Idempotency-Key"]; !given {
+		if header == nil {
+			header = map[string]string{}
+		}
+		header["Idempotency-Key"] = fmt.Sprint("own-", b.keys.Add(1))
+	}
 	return b.send(call{method: http.MethodPost, path: "/v1/payments", body: body, token: secretAgent, header: header})
 }
 

@@ -1,12 +1,16 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+
+	"tolem/domain"
+	"tolem/storage"
 )
 
 const headerIdempotencyKey = "Idempotency-Key"
@@ -29,7 +33,8 @@ func keyAndBody(c echo.Context) (key string, body []byte, err error) {
 }
 
 // idempotencyKey reads the header, or makes a key for callers who send none and
-// keep what the answer says.
+// keep what the answer says: only for actions, which move nothing twice when they are
+// repeated under another key.
 func idempotencyKey(h http.Header) (string, error) {
 	given := h.Values(headerIdempotencyKey)
 	if len(given) == 0 {
@@ -59,6 +64,31 @@ func requiredKey(h http.Header, of string) (string, error) {
 		return "", badParameter(headerIdempotencyKey, ruleRequired, "is required for "+of+": it makes "+of+" safe to send again")
 	}
 	return key, err
+}
+
+// paymentKey is what a repetition of a payment is known by: the given header or, without
+// one, the agentTransactionId that the caller chose. Without either, the same request sent
+// twice would be two payments, so it is refused: a key made here would be lost together
+// with the answer.
+func paymentKey(c echo.Context, given string, id domain.AgentTransactionID) (string, error) {
+	switch {
+	case given != "":
+		c.Response().Header().Set(headerIdempotencyKey, given)
+		return given, nil
+	case id != 0:
+		return "agentTransactionId " + id.String(), nil // a header cannot hold a space: no caller's key is this one
+	}
+	return "", badParameter(headerIdempotencyKey, ruleRequired,
+		"or agentTransactionId is required: send one of them, a new one for each payment and the same one again when you repeat a request, so that it is paid once")
+}
+
+// ofGivenKey reads an error of acceptance: where the caller gave no key, another request
+// under it is another request under its agentTransactionId.
+func ofGivenKey(err error, given string) error {
+	if given == "" && errors.Is(err, storage.ErrKeyReused) {
+		return storage.ErrIDTaken
+	}
+	return err
 }
 
 // batchKey reads the header of a batch.

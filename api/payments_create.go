@@ -25,7 +25,11 @@ import (
 // with the same Idempotency-Key again is always safe.
 func (s *Server) createPayment(c echo.Context) error {
 	ctx, who := c.Request().Context(), callerOf(c)
-	key, body, err := keyAndBody(c)
+	given, err := optionalKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c)
 	if err != nil {
 		return err
 	}
@@ -34,6 +38,10 @@ func (s *Server) createPayment(c echo.Context) error {
 		_ = s.checkAgainstCatalogue(ctx, request, &wrong) // the body is wrong even if the catalogue is not known
 		return wrong.problem()
 	}
+	key, err := paymentKey(c, given, request.AgentTransactionID)
+	if err != nil {
+		return err
+	}
 	payment := s.newPayment(who, key, request)
 	if !s.plainlyValid(ctx, request) {
 		before, err := s.acceptedBefore(ctx, payment)
@@ -41,7 +49,7 @@ func (s *Server) createPayment(c echo.Context) error {
 			return s.answerPayment(c, before, false)
 		}
 		if !errors.Is(err, storage.ErrNotFound) {
-			return err
+			return ofGivenKey(err, given)
 		}
 		if err := s.checkAgainstCatalogue(ctx, request, &wrong); err != nil {
 			return err
@@ -52,7 +60,7 @@ func (s *Server) createPayment(c echo.Context) error {
 	}
 	accepted, created, err := s.accept(ctx, payment)
 	if err != nil {
-		return err
+		return ofGivenKey(err, given)
 	}
 	return s.answerPayment(c, accepted, created)
 }

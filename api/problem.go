@@ -190,7 +190,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, storage.ErrNotFound):
 		return &problem{code: notFound, detail: "the ledger holds no such payment that you may see"}
 	case errors.Is(err, storage.ErrIDTaken):
-		return &problem{code: idTaken, detail: "choose another agentTransactionId, or leave it out"}
+		return &problem{code: idTaken, detail: "to repeat an earlier request, send it with the Idempotency-Key that it had; for another payment choose another agentTransactionId, or leave it out"}
 	case errors.Is(err, storage.ErrKeyReused):
 		return &problem{code: idempotencyKeyReused, detail: "use a new Idempotency-Key for another request"}
 	case errors.Is(err, storage.ErrCursor):

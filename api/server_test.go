@@ -196,7 +196,7 @@ func TestShutdownAnswersWhoWaits(t *testing.T) {
 	answered := make(chan *http.Response, 1)
 	go func() {
 		request, _ := http.NewRequest(http.MethodPost, "http://"+address+"/v1/payments", strings.NewReader(simple))
-		request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + secretAgent}, "Prefer": {"wait=60"}}
+		request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + secretAgent}, "Idempotency-Key": {"waits"}, "Prefer": {"wait=60"}}
 		response, err := (&http.Client{Timeout: time.Minute}).Do(request)
 		if err != nil {
 			t.Error(err)
@@ -223,7 +223,7 @@ func TestCallerHangsUp(t *testing.T) {
 	address, _ := b.serve()
 	connection, err := net.Dial("tcp", address)
 	must(t, err)
-	_, err = io.WriteString(connection, "POST /v1/payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nPrefer: wait=60\r\n"+
+	_, err = io.WriteString(connection, "POST /v1/payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: hangs-up\r\nPrefer: wait=60\r\n"+
 		"Authorization: Bearer "+secretAgent+"\r\nContent-Length: "+marshal(t, len(simple))+"\r\n\r\n"+simple)
 	must(t, err)
 	b.firstPayment()

@@ -71,7 +71,7 @@ func (s *traced) asks(n int, method, path, body string) (status int, answer stri
 	request, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.stack.APIAddr+path, strings.NewReader(body))
 	require.NoError(s.t, err)
 	for name, value := range map[string]string{
-		"Authorization": "Bearer " + s.stack.Token, "Content-Type": "application/json", "Prefer": "wait=60",
+		"Authorization": "Bearer " + s.stack.Token, "Content-Type": "application/json", "Prefer": "wait=60", "Idempotency-Key": fmt.Sprint("trace-", n),
 		"Traceparent": "00-" + traceID(n) + "-" + callersSpan + "-01", "Tracestate": "vendor=secret-state", "Baggage": "user=secret-baggage",
 	} {
 		request.Header.Set(name, value)
