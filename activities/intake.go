@@ -16,8 +16,8 @@ import (
 // Intake starts the payments of batches.
 type Intake struct {
 	Ledger *storage.Ledger
-	// Start starts the workflow of a payment; a running one is left alone and a
-	// completed one is an error.
+	// Start starts the workflow of a payment; a running one is left alone, one that
+	// closed runs again.
 	Start   func(ctx context.Context, p storage.OpenPayment) error
 	Metrics *Metrics
 }

@@ -17,8 +17,8 @@ import (
 type OrderSweep struct {
 	Ledger   *storage.Ledger
 	Temporal client.Client
-	// StartOrder and StartReturn start a workflow; a running one is left alone and a
-	// completed one is an error.
+	// StartOrder and StartReturn start a workflow; a running one is left alone, one
+	// that closed runs again.
 	StartOrder  func(ctx context.Context, o storage.InstalmentOrder) error
 	StartReturn func(ctx context.Context, r storage.OrderReturn) error
 	// Move has an order that has ended taken forward.

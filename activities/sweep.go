@@ -14,14 +14,14 @@ import (
 	"tolem/storage"
 )
 
-// Sweep starts again, from the ledger, every open process whose workflow is
-// missing, terminated, failed or cancelled. So Temporal's memory may be lost
-// without losing one.
+// Sweep starts again, from the ledger, every open process whose workflow is not
+// running: missing, terminated, failed, cancelled, or completed before the ledger was
+// restored from a backup. So Temporal's memory may be lost without losing one.
 type Sweep struct {
 	Ledger   *storage.Ledger
 	Temporal client.Client
-	// Start starts the workflow of a payment; a running one is left alone and a
-	// completed one is an error.
+	// Start starts the workflow of a payment; a running one is left alone, one that
+	// closed runs again: a row may be open again after a restore of the ledger.
 	Start func(ctx context.Context, p storage.OpenPayment) error
 	// WarnAfter and RaiseAfter are the ages at which open payments are counted and
 	// logged, and at which their workflows have asked for an operator; 0 is never.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+
 	"tolem/api"
 	"tolem/storage"
 )
@@ -217,6 +219,10 @@ func TestAcceptedPayment(t *testing.T) {
 	starts := b.temporal.started()
 	if len(starts) != 1 || starts[0].GetWorkflowId() != "payment/987654321" {
 		t.Fatalf("starts %v", starts)
+	}
+	if reuse, conflict := starts[0].GetWorkflowIdReusePolicy(), starts[0].GetWorkflowIdConflictPolicy(); reuse != enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE ||
+		conflict != enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
+		t.Errorf("started with %s, %s: a row that is open again after a restore could not be started", reuse, conflict)
 	}
 	if leak := leaked(starts[0].String()); leak != "" {
 		t.Errorf("Temporal was told personal data: %s", leak)

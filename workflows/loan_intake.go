@@ -2,12 +2,10 @@ package workflows
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -49,11 +47,14 @@ func LoanIntake(ctx workflow.Context, in LoanIntakeInput) (IntakeResult, error) 
 // StartLoanIntake has the contracts of a batch started. A batch whose intake runs, or has
 // completed, is left alone.
 func StartLoanIntake(ctx context.Context, c client.Client, batch domain.BatchID) error {
-	_, err := startOnce(ctx, c, client.StartWorkflowOptions{ID: batch.WorkflowID(), StaticSummary: "batch of loans " + batch.String()},
-		activities.WorkflowLoanIntake, LoanIntakeInput{BatchID: batch})
-	var completed *serviceerror.WorkflowExecutionAlreadyStarted
-	if err != nil && !errors.As(err, &completed) {
-		return err
+	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: batch.WorkflowID(), TaskQueue: activities.QueueMain, StaticSummary: "batch of loans " + batch.String(),
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		EnableEagerStart:         true,
+	}, activities.WorkflowLoanIntake, LoanIntakeInput{BatchID: batch})
+	if err != nil { // a completed one is none
+		return fmt.Errorf("start %s: %w", batch.WorkflowID(), err)
 	}
 	return nil
 }

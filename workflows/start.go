@@ -29,14 +29,16 @@ func (t PaymentTerms) Input(id domain.AgentTransactionID, serviceID string, ladd
 	}
 }
 
-// StartPayment starts the workflow of a payment that the ledger holds. A running
-// one is left alone and returned. One that failed, was terminated or cancelled
-// is started again; one that completed is an error, because a completed payment
-// is terminal in the ledger.
+// StartPayment starts the workflow of a payment that the ledger holds. A running one
+// is left alone and returned; one that closed, in whatever way, is started again.
+//
+// The ledger alone says whether a payment has ended. One that is open there although
+// its workflow completed comes from a ledger that was restored from a backup, and goes
+// on from its row; the run of a payment that has ended finds that and ends at once.
 //
 // There is no execution or run time-out: nothing ends a payment for being old.
 func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client.WorkflowRun, error) {
-	return startOnce(ctx, c, client.StartWorkflowOptions{
+	return startOpen(ctx, c, client.StartWorkflowOptions{
 		ID: in.PaymentID.WorkflowID(), StaticSummary: "payment " + in.PaymentID.String() + " to " + in.ServiceID,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
@@ -74,7 +76,7 @@ func (t OrderTerms) Return(order domain.StoreOrderID, id domain.StoreReturnID, l
 // StartOrder starts the workflow of an instalment order that the ledger holds, as
 // StartPayment does for payments.
 func StartOrder(ctx context.Context, c client.Client, in OrderInput) (client.WorkflowRun, error) {
-	return startOnce(ctx, c, client.StartWorkflowOptions{
+	return startOpen(ctx, c, client.StartWorkflowOptions{
 		ID: in.OrderID.WorkflowID(), StaticSummary: "instalment order",
 		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.OrderAccepted)), NeedsOperator.ValueSet(false)),
 	}, activities.WorkflowOrder, in)
@@ -83,20 +85,19 @@ func StartOrder(ctx context.Context, c client.Client, in OrderInput) (client.Wor
 // StartReturn starts the workflow of a return that the ledger holds, as StartPayment
 // does for payments.
 func StartReturn(ctx context.Context, c client.Client, in ReturnInput) (client.WorkflowRun, error) {
-	return startOnce(ctx, c, client.StartWorkflowOptions{
+	return startOpen(ctx, c, client.StartWorkflowOptions{
 		ID: in.OrderID.ReturnWorkflowID(in.ReturnID), StaticSummary: "return of goods",
 		TypedSearchAttributes: temporal.NewSearchAttributes(TolemState.ValueSet(string(domain.ReturnAccepted)), NeedsOperator.ValueSet(false)),
 	}, activities.WorkflowReturn, in)
 }
 
-// startOnce starts a process that ends once and for ever: a running one is left alone
-// and returned, one that completed is an error.
-func startOnce(ctx context.Context, c client.Client, o client.StartWorkflowOptions, workflow string, in any) (client.WorkflowRun, error) {
+// startOpen starts a process that is open in the ledger: a running one is left alone
+// and returned, one that closed runs again.
+func startOpen(ctx context.Context, c client.Client, o client.StartWorkflowOptions, workflow string, in any) (client.WorkflowRun, error) {
 	o.TaskQueue = activities.QueueMain
-	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
-	o.WorkflowExecutionErrorWhenAlreadyStarted = true // else a completed one would be returned as if it had been started
-	o.EnableEagerStart = true                         // saves a round trip when this process has a worker
+	o.EnableEagerStart = true // saves a round trip when this process has a worker
 	run, err := c.ExecuteWorkflow(ctx, o, workflow, in)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.ID, err)

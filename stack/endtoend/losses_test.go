@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -107,7 +108,9 @@ func TestTemporalAwayAtAcceptance(t *testing.T) {
 	movedOnce(t, i.centre, p.ID)
 }
 
-// Starting a running payment is finding it; starting an ended one is an error.
+// Starting a running payment is finding it. A payment that has ended may be started and
+// nobody is called; one that is open again although its workflow completed, as after a
+// restore of the ledger, goes on from its row with the same bytes.
 func TestStartTwice(t *testing.T) {
 	t.Parallel()
 	i := startInfra(t)
@@ -128,8 +131,25 @@ func TestStartTwice(t *testing.T) {
 
 	user.finds(id, "succeeded")
 	require.NoError(t, i.temporal.GetWorkflow(t.Context(), "payment/"+id, "").Get(t.Context(), nil))
-	_, err = workflows.StartPayment(t.Context(), i.temporal, in)
-	require.Error(t, err)
+	attempts := user.reads(id).Attempts
+	run, err := workflows.StartPayment(t.Context(), i.temporal, in)
+	require.NoError(t, err)
+	require.NotEqual(t, first.GetRunID(), run.GetRunID())
+	var result workflows.PaymentResult
+	require.NoError(t, run.Get(t.Context(), &result))
+	require.Equal(t, domain.StateSucceeded, result.State)
+	require.Equal(t, attempts, user.reads(id).Attempts)
+
+	db, err := sql.Open("sqlite", strings.TrimPrefix(i.env["DATABASE_URL"], "sqlite://")+"?_pragma=busy_timeout(5000)")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = db.ExecContext(t.Context(), "UPDATE payments SET state = 'paying', transaction_id = NULL, step = 2 WHERE id = "+id)
+	require.NoError(t, err)
+	run, err = workflows.StartPayment(t.Context(), i.temporal, in)
+	require.NoError(t, err)
+	require.NoError(t, run.Get(t.Context(), &result))
+	require.Equal(t, domain.StateSucceeded, result.State)
+	require.Equal(t, attempts+1, user.reads(id).Attempts)
 	movedOnce(t, i.centre, id)
 }
 
