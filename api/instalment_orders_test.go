@@ -62,6 +62,9 @@ func TestOrdersThatBreakARule(t *testing.T) {
 	b := newBank(t)
 	for field, change := range map[string][2]string{
 		"store_order_id":     {`"17/1"`, `" 17"`},
+		"store_order_id ":    {`"17/1"`, `".."`},
+		"store_order_id  ":   {`"17/1"`, `"."`},
+		"store_order_id   ":  {`"17/1"`, `"16/../17/1"`},
 		"client_phone":       {clientPhone, "87010009911"},
 		"total_sum":          {`90000.00`, `90000.001`},
 		"invoice.date":       {"2026-02-17", "2026-02-30"},

@@ -227,6 +227,9 @@ func storeNumber(raw json.RawMessage, into *string) *complaint {
 	if _, err := domain.ParseStoreOrderID(*into); err != nil {
 		return &complaint{ruleFormat, "must be 1 to 64 printable characters without spaces at the ends"}
 	}
+	if !domain.SafeInPath(*into) {
+		return &complaint{ruleFormat, "must not be or contain the path segments . and .."}
+	}
 	return nil
 }
 

@@ -68,6 +68,8 @@ func TestLoanFields(t *testing.T) {
 		{"fullname", `"a\u0000b"`, false}, {"fullname", "\"a\xffb\"", false}, {"fullname", `"a\ud800b"`, false}, {"fullname", `{}`, false},
 		{"contract_number", `"ДБЗ-1/2026"`, true}, {"contract_number", `"` + strings.Repeat("1", 65) + `"`, false}, {"contract_number", `17`, false},
 		{"dbz_contract_number", `"ДБЗ-1/2026"`, true}, {"dbz_contract_number", `"` + strings.Repeat("1", 65) + `"`, false}, {"dbz_contract_number", `17`, false}, {"dbz_contract_number", `"a\nb"`, false},
+		{"dbz_contract_number", `"."`, false}, {"dbz_contract_number", `".."`, false}, {"dbz_contract_number", `"КД/../1"`, false}, {"dbz_contract_number", `"..."`, true},
+		{"contract_number", `".."`, true}, // in no path
 		{"iinbin", `"123456789012"`, true}, {"iinbin", `"12345678901"`, false}, {"iinbin", `123456789012`, false}, {"iinbin", `"12345678901a"`, false},
 		{"overdue_days", `0`, true}, {"overdue_days", `36500`, true}, {"overdue_days", `36501`, false}, {"overdue_days", `-1`, false}, {"overdue_days", `1.5`, false}, {"overdue_days", `"90"`, false}, {"overdue_days", `9e1`, false},
 		{"system", `"way4"`, true}, {"system", `"` + strings.Repeat("a", 51) + `"`, false}, {"system", `true`, false},

@@ -145,7 +145,7 @@ func decodeLoan(item json.RawMessage, rules Rules, tell func(field, rule string)
 		{"debt", "must be an amount above 0 with at most two decimals", func(raw json.RawMessage) bool { return amount(raw, &l.Debt) }},
 		{"fullname", "must have 1 to 300 printable characters", text(&l.FullName, func(s string) bool { return printable(s, maxFullName) })},
 		{"contract_number", "must have 1 to 64 printable characters", text(&l.ContractNumber, func(s string) bool { return printable(s, maxNumber) })},
-		{"dbz_contract_number", "must have 1 to 64 printable characters", func(raw json.RawMessage) bool { return contract(raw, &l.DBZ) }},
+		{"dbz_contract_number", "must have 1 to 64 printable characters, and no . or .. between slashes", func(raw json.RawMessage) bool { return contract(raw, &l.DBZ) }},
 		{"iinbin", "must have 12 digits" + digits, text(&l.IINBIN, func(s string) bool { return isIINBIN(s, rules) })},
 		{"overdue_days", "must be an integer from 0 to 36500", func(raw json.RawMessage) bool { return days(raw, &l.OverdueDays) }},
 		{"system", "must have 1 to 50 printable characters", text(&l.System, func(s string) bool { return printable(s, maxSystem) })},
@@ -193,7 +193,7 @@ func contract(raw json.RawMessage, into *domain.ContractNumber) bool {
 	}
 	n, err := domain.ParseContractNumber(s)
 	*into = n
-	return err == nil
+	return err == nil && domain.SafeInPath(s) // it is in paths of our API
 }
 
 // amount takes a number, or a text that holds one.
