@@ -67,6 +67,7 @@ func TestOrdersThatBreakARule(t *testing.T) {
 		"store_order_id   ":  {`"17/1"`, `"16/../17/1"`},
 		"client_phone":       {clientPhone, "87010009911"},
 		"total_sum":          {`90000.00`, `90000.001`},
+		"total_sum ":         {`90000.00`, `0.99`}, // the bank takes 1.00 and more
 		"invoice.date":       {"2026-02-17", "2026-02-30"},
 		"invoice.source":     {"STORE", "STREET"},
 		"invoice.point_id":   {"A-1", "Z-9"},

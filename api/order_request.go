@@ -81,15 +81,15 @@ func decodeOrder(body []byte) (r orderRequest, wrong fieldErrors) {
 	wrong = decodeObject(body, map[string]reader{
 		"store_order_id":  func(raw json.RawMessage) *complaint { return storeNumber(raw, (*string)(&r.StoreOrderID)) },
 		"client_phone":    func(raw json.RawMessage) *complaint { return phoneText(raw, &r.ClientPhone) },
-		"total_sum":       func(raw json.RawMessage) *complaint { return money(raw, &r.TotalSum) },
+		"total_sum":       func(raw json.RawMessage) *complaint { return money(cfront.MaxSum, raw, &r.TotalSum) },
 		"invoice":         keep(&invoice),
 		"credit_products": keep(&programs),
 		"products":        keep(&products),
 		"validate_client": func(raw json.RawMessage) *complaint { return yesOrNo(raw, &r.ValidateClient) },
 		"auto_confirm":    func(raw json.RawMessage) *complaint { return yesOrNo(raw, &r.AutoConfirm) },
 		"seller_phone":    func(raw json.RawMessage) *complaint { return phoneText(raw, &r.SellerPhone) },
-		"nds":             func(raw json.RawMessage) *complaint { return amount(raw, &r.NDS) },
-		"ext_initial_sum": func(raw json.RawMessage) *complaint { return amount(raw, &r.ExtInitialSum) },
+		"nds":             func(raw json.RawMessage) *complaint { return amountUpTo(cfront.MaxSum, raw, &r.NDS) },
+		"ext_initial_sum": func(raw json.RawMessage) *complaint { return amountUpTo(cfront.MaxSum, raw, &r.ExtInitialSum) },
 	})
 	if wrong.unreadable() {
 		return r, wrong
@@ -178,7 +178,7 @@ func readGoods(_ goodsView, v *goodsView) (map[string]reader, map[string]func() 
 	return map[string]reader{
 			"name":  func(raw json.RawMessage) *complaint { return text(raw, maxProductName, &v.Name) },
 			"count": func(raw json.RawMessage) *complaint { return whole1(raw, maxCount, &v.Count) },
-			"sum":   func(raw json.RawMessage) *complaint { return money(raw, &v.Sum) },
+			"sum":   func(raw json.RawMessage) *complaint { return money(cfront.MaxSum, raw, &v.Sum) },
 		}, map[string]func() bool{
 			"name": func() bool { return v.Name != "" }, "count": func() bool { return v.Count != 0 }, "sum": func() bool { return v.Sum != 0 },
 		}
@@ -243,10 +243,10 @@ func phoneText(raw json.RawMessage, into *string) *complaint {
 	return nil
 }
 
-// money reads an amount that must be given.
-func money(raw json.RawMessage, into *domain.Money) *complaint {
+// money reads an amount that must be given, as amountUpTo does.
+func money(most domain.Money, raw json.RawMessage, into *domain.Money) *complaint {
 	given := into
-	c := amount(raw, &given)
+	c := amountUpTo(most, raw, &given)
 	if c == nil {
 		*into = *given
 	}

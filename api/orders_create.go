@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/storage"
 	"tolem/workflows"
 )
@@ -63,8 +65,8 @@ func (s *Server) newOrder(who caller, r orderRequest) (storage.InstalmentOrder, 
 		callback = s.callbackURL + "/callbacks/cfront/" + token
 	}
 	body, err := r.create(callback).Body(s.agreement.Dialect)
-	if err != nil { // the rules above are at least as strict
-		return storage.InstalmentOrder{}, &problem{code: invalidRequest, detail: "the bank's protocol cannot carry this order; nothing was stored", cause: err}
+	if err != nil {
+		return storage.InstalmentOrder{}, notCarried("order", err)
 	}
 	shown, err := json.Marshal(r.orderTerms)
 	if err != nil {
@@ -76,6 +78,19 @@ func (s *Server) newOrder(who caller, r orderRequest) (storage.InstalmentOrder, 
 		CallbackToken: token, CreateBody: body, RetryInitial: s.ladder.Initial, RetryFactorMilli: s.ladder.FactorMilli,
 		CreatedAt: storage.At(time.Now()),
 	}, nil
+}
+
+// ourNames are those of fields that the bank's protocol calls otherwise.
+var ourNames = strings.NewReplacer("available_programs", "credit_products", "additional_params.", "")
+
+// notCarried is a request that the bank's protocol cannot carry, whatever else is right with it.
+func notCarried(what string, err error) error {
+	p := &problem{code: invalidRequest, detail: "the bank's protocol cannot carry this " + what + "; nothing was stored", cause: err}
+	var field *cfront.FieldError
+	if errors.As(err, &field) {
+		p.fields = []fieldError{{ourNames.Replace(field.Field), ruleRange, field.Rule}}
+	}
+	return p
 }
 
 // acceptOrder commits the order; whoever hangs up meanwhile has an order.

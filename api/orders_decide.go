@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/storage"
 	"tolem/workflows"
 )
@@ -106,9 +107,9 @@ func decodeReturn(body []byte) (r returnRequest, wrong fieldErrors) {
 	toCard := false
 	wrong = decodeObject(body, map[string]reader{
 		"store_return_id":      func(raw json.RawMessage) *complaint { return storeNumber(raw, (*string)(&r.StoreReturnID)) },
-		"sum":                  func(raw json.RawMessage) *complaint { return money(raw, &r.Sum) },
+		"sum":                  func(raw json.RawMessage) *complaint { return money(cfront.MaxSum, raw, &r.Sum) },
 		"return_money_to_card": func(raw json.RawMessage) *complaint { toCard = true; return yesOrNo(raw, &r.ToCard) },
-		"nds":                  func(raw json.RawMessage) *complaint { return amount(raw, &r.NDS) },
+		"nds":                  func(raw json.RawMessage) *complaint { return amountUpTo(cfront.MaxSum, raw, &r.NDS) },
 	})
 	if wrong.unreadable() {
 		return r, wrong

@@ -52,8 +52,8 @@ func (s *Server) newReturn(who caller, o storage.InstalmentOrder, r returnReques
 		return storage.OrderReturn{}, fromReturn(storage.ErrNotReturnable)
 	}
 	body, err := cfront.ReturnRequest{OrderID: o.BankOrderID, Sum: r.Sum, StoreReturnID: string(r.StoreReturnID), ToCard: r.ToCard, NDS: r.NDS}.Body(s.agreement.Dialect)
-	if err != nil { // the rules above are at least as strict
-		return storage.OrderReturn{}, &problem{code: invalidRequest, detail: "the bank's protocol cannot carry this return; nothing was stored", cause: err}
+	if err != nil {
+		return storage.OrderReturn{}, notCarried("return", err)
 	}
 	return storage.OrderReturn{
 		OrderID: o.ID, ID: r.StoreReturnID, Caller: who.name, RequestSHA256: digestOf("return/1", r), Sum: r.Sum, ToCard: r.ToCard, Body: body,

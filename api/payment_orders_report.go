@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tolem/domain"
+	"tolem/partners/k2"
 	"tolem/storage"
 )
 
@@ -36,7 +37,7 @@ func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at ti
 				return err == nil && at.Format(time.DateTime) == s // fractions are parsed too, and Loxon's form has none
 			})
 		},
-		"paid_amount":    func(raw json.RawMessage) *complaint { return money(raw, &r.Paid) },
+		"paid_amount":    func(raw json.RawMessage) *complaint { return money(k2.MaxAmount, raw, &r.Paid) },
 		"refuse_referer": func(raw json.RawMessage) *complaint { return reference(raw, &r.Refuse) },
 		"bik": func(raw json.RawMessage) *complaint {
 			return oneOf(raw, &r.BIC, "must be a BIC of 8 or 11 characters", domain.IsBIC)

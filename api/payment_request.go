@@ -78,18 +78,24 @@ func (r paymentRequest) checkFields(wrong *fieldErrors) {
 	}
 }
 
-// amount reads a number, or a text that holds one (for callers whose numbers are
-// floats), with at most two decimals, above 0 and up to processing.MaxAmount.
+// amount reads an amount of a payment: up to processing.MaxAmount.
 func amount(raw json.RawMessage, into **domain.Money) *complaint {
+	return amountUpTo(processing.MaxAmount, raw, into)
+}
+
+// amountUpTo reads a number, or a text that holds one (for callers whose numbers are
+// floats), with at most two decimals, above 0 and up to most: what the partner takes that
+// it goes to.
+func amountUpTo(most domain.Money, raw json.RawMessage, into **domain.Money) *complaint {
 	if raw[0] != '-' && raw[0] != '"' && (raw[0] < '0' || raw[0] > '9') {
 		return &complaint{ruleType, "must be a number, or a text that holds one"}
 	}
 	var m domain.Money
 	switch err := m.UnmarshalJSON(raw); {
 	case err != nil:
-		return &complaint{ruleFormat, "must have at most two decimals and " + processing.MaxAmount.String() + " at most"}
-	case !m.Positive() || m > processing.MaxAmount:
-		return &complaint{ruleRange, "must be above 0 and at most " + processing.MaxAmount.String()}
+		return &complaint{ruleFormat, "must have at most two decimals and " + most.String() + " at most"}
+	case !m.Positive() || m > most:
+		return &complaint{ruleRange, "must be above 0 and at most " + most.String()}
 	}
 	*into = &m
 	return nil

@@ -109,12 +109,13 @@ func (r ReportedStatus) take(tx *gorm.DB, order PaymentOrder, lastSeq int64) (ev
 	if amount == 0 { // not sent yet: an execution fixes it
 		amount = order.Debt
 	}
-	paid := order.Paid + r.PaidIncrement
+	paid, fits := order.Paid.Add(r.PaidIncrement)
+	since, also := order.PaidSince.Add(r.PaidIncrement)
 	after, verdict := order.Reached.After(r.Status, paid == amount)
 	switch {
 	case verdict == domain.StatusRefused:
 		return event, order, ErrStatusRefused
-	case paid > amount:
+	case !fits || !also || paid > amount:
 		return event, order, ErrOverpaid
 	}
 	event = PaymentOrderEvent{
@@ -125,11 +126,11 @@ func (r ReportedStatus) take(tx *gorm.DB, order PaymentOrder, lastSeq int64) (ev
 	if verdict == domain.StatusRepeated {
 		return event, order, tx.Create(&event).Error
 	}
-	columns := map[string]any{"reached": after, "paid": paid, "paid_since": order.PaidSince + r.PaidIncrement}
+	columns := map[string]any{"reached": after, "paid": paid, "paid_since": since}
 	if r.PaidIncrement > 0 {
 		columns["amount"] = amount
 	}
-	order.Reached, order.Paid, order.PaidSince, order.Amount = after, paid, order.PaidSince+r.PaidIncrement, amount
+	order.Reached, order.Paid, order.PaidSince, order.Amount = after, paid, since, amount
 	if order.SentAt != nil {
 		columns["state"] = after
 		if err := number(tx, order.Contract, lastSeq+1, &event, order); err != nil {

@@ -29,6 +29,10 @@ var phoneForm = regexp.MustCompile(`^\+[0-9]{9,15}$`)
 // minTotal is the least total_sum, in hundredths ("min 1").
 const minTotal = domain.Money(100)
 
+// MaxSum is the largest sum of an order or a return. The document names none: it is as large
+// as a sum is written elsewhere here, and the agreement's max_total says less.
+const MaxSum = domain.Money(999_999_999_99)
+
 // CreateRequest is an application for a credit (/api/order/create).
 type CreateRequest struct {
 	StoreOrderID   string // the store's own number, by which the bank knows repetitions
@@ -162,14 +166,17 @@ func (d Dialect) some(m *domain.Money) *amount {
 	return &amount{*m, d.MoneyAsText}
 }
 
+// outside says that a sum that may be missing is none.
+func outside(m *domain.Money) bool { return m != nil && (*m < 0 || *m > MaxSum) }
+
 func (r CreateRequest) check() error {
 	switch {
 	case !between(r.StoreOrderID, 1, maxStoreOrderID):
 		return wrong("store_order_id", "must have 1 to 64 characters")
 	case !phoneForm.MatchString(r.ClientPhone):
 		return wrong("client_phone", "must be + and 9 to 15 digits")
-	case r.TotalSum < minTotal:
-		return wrong("total_sum", "must be at least 1.00")
+	case r.TotalSum < minTotal || r.TotalSum > MaxSum:
+		return wrong("total_sum", "must be from 1.00 to "+MaxSum.String())
 	case r.InvoiceNumber == "" || !utf8.ValidString(r.InvoiceNumber):
 		return wrong("invoice.number", "is empty or not valid UTF-8")
 	case !isDate(r.InvoiceDate):
@@ -182,8 +189,8 @@ func (r CreateRequest) check() error {
 		return wrong("result_callback", "is not valid UTF-8")
 	case r.SellerPhone != "" && !phoneForm.MatchString(r.SellerPhone):
 		return wrong("additional_params.seller_phone", "must be + and 9 to 15 digits")
-	case r.NDS != nil && *r.NDS < 0 || r.ExtInitialSum != nil && *r.ExtInitialSum < 0:
-		return wrong("additional_params", "has an amount below zero")
+	case outside(r.NDS) || outside(r.ExtInitialSum):
+		return wrong("additional_params", "has an amount below zero or above "+MaxSum.String())
 	case r.Merchant != nil && !r.Merchant.readable():
 		return wrong("financial_company_merchant_info", "is not valid UTF-8")
 	case len(r.Programs) == 0:
@@ -211,8 +218,8 @@ func (r CreateRequest) checkLines() error {
 			return wrong("products.name", "must have 1 to 500 characters")
 		case p.Count < 1:
 			return wrong("products.count", "must be at least 1")
-		case p.Sum < 1:
-			return wrong("products.sum", "must be at least 0.01")
+		case p.Sum < 1 || p.Sum > MaxSum:
+			return wrong("products.sum", "must be from 0.01 to "+MaxSum.String())
 		}
 	}
 	return nil
@@ -231,12 +238,12 @@ func (r ReturnRequest) Body(d Dialect) ([]byte, error) {
 	switch {
 	case !between(r.OrderID, 1, maxOrderID):
 		return nil, wrong("order_id", "must have 1 to 100 characters")
-	case r.Sum < 1:
-		return nil, wrong("sum", "must be at least 0.01")
+	case r.Sum < 1 || r.Sum > MaxSum:
+		return nil, wrong("sum", "must be from 0.01 to "+MaxSum.String())
 	case !between(r.StoreReturnID, 1, maxStoreOrderID):
 		return nil, wrong("store_return_id", "must have 1 to 64 characters")
-	case r.NDS != nil && *r.NDS < 0:
-		return nil, wrong("additional_params.nds", "is below zero")
+	case outside(r.NDS):
+		return nil, wrong("additional_params.nds", "is below zero or above "+MaxSum.String())
 	}
 	w := wireReturn{OrderID: r.OrderID, Sum: amount{r.Sum, d.MoneyAsText}, StoreReturnID: r.StoreReturnID, ToCard: r.ToCard}
 	if r.NDS != nil {
@@ -281,4 +288,13 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-func wrong(field, what string) error { return fmt.Errorf("%w: %s %s", ErrRequest, field, what) }
+// FieldError is an ErrRequest that names one field, as the document does, and its rule.
+type FieldError struct{ Field, Rule string }
+
+// Error names field and rule, never a value.
+func (e *FieldError) Error() string { return ErrRequest.Error() + ": " + e.Field + " " + e.Rule }
+
+// Unwrap is ErrRequest.
+func (e *FieldError) Unwrap() error { return ErrRequest }
+
+func wrong(field, rule string) error { return &FieldError{field, rule} }

@@ -43,8 +43,9 @@ type Loan struct {
 	System         string // "КОД АБС"
 }
 
-// maxDebt bounds one loan: a hundred billion, which no account of a person holds.
-const maxDebt = domain.Money(1e13)
+// MaxAmount bounds one loan, and what is paid of it: a hundred billion, which no account of
+// a person holds.
+const MaxAmount = domain.Money(1e13)
 
 // Longest texts, in characters.
 const (
@@ -199,7 +200,7 @@ func contract(raw json.RawMessage, into *domain.ContractNumber) bool {
 // amount takes a number, or a text that holds one.
 func amount(raw json.RawMessage, into *domain.Money) bool {
 	var m domain.Money
-	if m.UnmarshalJSON(raw) != nil || m <= 0 || m > maxDebt {
+	if m.UnmarshalJSON(raw) != nil || m <= 0 || m > MaxAmount {
 		return false
 	}
 	*into = m
