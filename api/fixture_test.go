@@ -259,7 +259,7 @@ func (b *bank) check(request *http.Request, a answer) {
 	if a.Header.Get("X-Request-Id") == "" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
 		b.t.Errorf("%s %s: header misses the request's id or nosniff: %v", request.Method, request.URL.Path, a.Header)
 	}
-	inK2sShape := a.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(request.URL.Path, "/restapi/")
+	inK2sShape := a.StatusCode >= http.StatusInternalServerError && strings.HasPrefix(request.URL.Path, "/restapi/")
 	if a.StatusCode >= 400 && request.URL.Path != "/readyz" && !inK2sShape {
 		p := a.problem(b.t)
 		if p.Status != a.StatusCode || p.Instance != a.Header.Get("X-Request-Id") || p.Type != "urn:tolem:problem:"+p.Code || p.Title == "" {

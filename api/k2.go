@@ -111,6 +111,11 @@ func (s *Server) refuseK2(c echo.Context, err error) error {
 		return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON,
 			k2.Answer{ErrorCode: k2.CodeUnknown, ErrorText: "reference is that of no payment order"})
 	}
+	if refused := storage.Refused(err); refused != nil { // the same again is refused again
+		slog.ErrorContext(c.Request().Context(), "a call of the card file stored nothing", "request", requestID(c), "error", refused)
+		return writeJSON(c, http.StatusInternalServerError, echo.MIMEApplicationJSON,
+			k2.Answer{ErrorCode: k2.CodeInternal, ErrorText: "nothing was stored; our log has the cause under " + requestID(c)})
+	}
 	slog.ErrorContext(c.Request().Context(), "a call of the card file stored nothing", "request", requestID(c), "error", err)
 	return writeJSON(c, http.StatusServiceUnavailable, echo.MIMEApplicationJSON,
 		k2.Answer{ErrorCode: k2.CodeUnavailable, ErrorText: "nothing was stored; send the same again later"})

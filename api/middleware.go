@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+
+	"tolem/storage"
 )
 
 // Keys of Echo's context.
@@ -163,6 +165,31 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}
+
+// storable refuses a path or a query with text that not every ledger could look up, on every
+// route: PostgreSQL takes neither NUL nor what is not UTF-8, and SQLite takes both.
+func storable(next echo.HandlerFunc) echo.HandlerFunc {
+	const rule = "must be UTF-8 without NUL"
+	return func(c echo.Context) error {
+		for _, name := range c.ParamNames() {
+			if !storage.Storable(pathParameter(c, name)) {
+				return badParameter(name, ruleText, rule)
+			}
+		}
+		if !storage.Storable(c.Request().URL.Path) { // of no route
+			return badParameter("path", ruleText, rule)
+		}
+		given, _ := url.ParseQuery(c.Request().URL.RawQuery) // what it cannot read is onlyParameters' business
+		for name, values := range given {
+			for _, text := range append(values, name) {
+				if !storage.Storable(text) {
+					return badParameter(safeName(name), ruleText, rule)
+				}
+			}
+		}
 		return next(c)
 	}
 }

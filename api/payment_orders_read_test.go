@@ -181,7 +181,7 @@ func TestContractNumbersInPaths(t *testing.T) {
 			b.status(b.get(secretOp, contractPath(contract, below)), http.StatusOK)
 		}
 	}
-	for _, path := range []string{"KD-1/2026", "KD-1%252F2026", "KD-1%2F2026%20", "kd-1%2F2026", "%252F2F", strings.Repeat("%D0%96", 65), "%FF", "%00", account} {
+	for _, path := range []string{"KD-1/2026", "KD-1%252F2026", "KD-1%2F2026%20", "kd-1%2F2026", "%252F2F", strings.Repeat("%D0%96", 65), account} {
 		if a := b.get(secretOp, "/v1/payment-orders/"+path); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
 		}

@@ -165,13 +165,16 @@ func badParameter(name, code, rule string) *problem {
 	}
 }
 
-// fromLedger reads an error of the ledger: its own words are kept, everything
-// else means that it does not answer.
+// fromLedger reads an error of the ledger: its own words are kept, a value or statement that
+// the database refused is our mistake, and everything else means that it does not answer.
 func fromLedger(err error) error {
 	for _, known := range []error{storage.ErrNotFound, storage.ErrIDTaken, storage.ErrKeyReused, storage.ErrCursor} {
 		if errors.Is(err, known) {
 			return err
 		}
+	}
+	if refused := storage.Refused(err); refused != nil {
+		return &problem{code: internalError, cause: refused}
 	}
 	return &problem{code: ledgerUnavailable, detail: "send the same request again; with the same Idempotency-Key it takes effect once", cause: err}
 }

@@ -287,7 +287,7 @@ func (s *Server) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
-	e.Use(identify, s.observe, rescue, secure)
+	e.Use(identify, s.observe, rescue, secure, storable)
 	for _, r := range s.table() {
 		handler := r.handler
 		if r.roles != nil {

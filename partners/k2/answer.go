@@ -18,6 +18,7 @@ const (
 	CodeUnknown     Code = 4 // nobody has a payment order of this reference
 	CodeNotPossible Code = 5 // the payment order takes no such status any more
 	CodeUnavailable Code = 6 // nothing was stored; send the same again later
+	CodeInternal    Code = 7 // nothing was stored; the same again fails again until we fix it
 )
 
 // Answer is the body of every answer of both services.
