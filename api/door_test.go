@@ -4,11 +4,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"tolem/domain"
 	"tolem/partners/cfront"
 	"tolem/partners/k2"
 	"tolem/partners/processing"
+	"tolem/storage"
 )
 
 // Each partner has its own largest amount: what one cannot carry hinders no other.
@@ -52,4 +54,59 @@ func TestAmountsOfEachPartner(t *testing.T) {
 		}
 	}
 	b.status(b.sell(strings.Replace(instalmentOrder, "90000.00", cfront.MaxSum.String(), 1)), http.StatusAccepted)
+}
+
+// Dates are from 2000-01-01 to a day ahead: what lies outside is refused by its name and
+// stored nowhere.
+func TestDatesOfRequests(t *testing.T) {
+	b := newBank(t)
+	b.collects("KD1")
+	almaty, err := time.LoadLocation("Asia/Almaty")
+	must(t, err)
+	now := time.Now().In(almaty)
+	day := func(ahead time.Duration) string { return now.Add(ahead).Format(time.DateOnly) }
+	for date, good := range map[string]bool{
+		"2000-01-01": true, day(0): true, day(23 * time.Hour): true, "0000-01-01": false, "1999-12-31": false, day(49 * time.Hour): false, "9999-12-31": false,
+	} {
+		event := b.reports("KD1", "k"+date, `{"status":"request confirmed","event_date":"`+date+` 00:00:00"}`)
+		retry := b.send(call{method: http.MethodPost, path: contractPath("KD1", "/retry"), token: secretOp, body: `{"reason":"r","contract_date":"` + date + `"}`})
+		order := b.sell(strings.NewReplacer("2026-02-17", date, "17/1", "order "+date).Replace(instalmentOrder))
+		export := b.get(secretOp, "/v1/reconciliation?date="+date)
+		for field, a := range map[string]answer{"event_date": event, "contract_date": retry, "invoice.date": order, "date": export} {
+			switch {
+			case good && a.StatusCode >= 300:
+				t.Errorf("%s %s: %d %s", field, date, a.StatusCode, a.body)
+			case !good && (a.StatusCode != http.StatusBadRequest || said(a.problem(t)) != field+" range"):
+				t.Errorf("%s %s: %d %s", field, date, a.StatusCode, a.body)
+			}
+		}
+	}
+	if n := len(b.collectedEvents("KD1")); n != 4 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// A status that an older version stored with a year that cannot be written hides no other: the
+// list of the contract's events is answered, and so is every page of it.
+func TestEventsWithDatesOfOlderVersions(t *testing.T) {
+	b := newBank(t)
+	o := b.collects("KD1")
+	almaty, err := time.LoadLocation("Asia/Almaty")
+	must(t, err)
+	for key, at := range map[string]time.Time{"old": time.Date(0, 1, 1, 0, 0, 0, 0, almaty), "far": time.Date(12_026, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, _, _, err := b.ledger.ReportStatus(t.Context(), storage.ReportedStatus{OrderID: o.ID, Contract: o.Contract, Caller: "card", Key: key,
+			Status: domain.StatusRequestConfirmed, EventAt: at, At: time.Now()})
+		must(t, err)
+	}
+	for _, query := range []string{"", "?limit=1"} {
+		var page struct {
+			Items []struct {
+				At time.Time `json:"event_date"`
+			}
+		}
+		b.status(b.get(secretK2, contractPath("KD1", "/events")+query), http.StatusOK).decode(t, &page)
+		if len(page.Items) != map[string]int{"": 3, "?limit=1": 1}[query] {
+			t.Errorf("%q: %+v", query, page)
+		}
+	}
 }

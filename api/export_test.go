@@ -19,7 +19,7 @@ func DecodePayment(body []byte) (digest string, problems int) {
 
 // DecodeOrder is the decoder of POST /v1/orders, and the digest of what it read.
 func DecodeOrder(body []byte) (digest string, problems int) {
-	request, wrong := decodeOrder(body)
+	request, wrong := decodeOrder(body, time.Now())
 	return request.digest(), len(wrong)
 }
 

@@ -27,12 +27,13 @@ const maxK2Status = 16 << 10
 func (s *Server) takeLoans(c echo.Context) error {
 	sum := sha256.New()
 	body := io.TeeReader(http.MaxBytesReader(c.Response(), c.Request().Body, k2.MaxBatch), sum)
-	loans, err := k2.DecodeLoans(body, s.k2Rules)
+	now, rules := time.Now().In(s.location), s.k2Rules
+	rules.Now = now
+	loans, err := k2.DecodeLoans(body, rules)
 	if err != nil {
 		return s.refuseK2(c, err)
 	}
-	now := time.Now()
-	batch := storage.LoanBatch{Caller: callerOf(c).name, Day: now.In(s.location).Format(time.DateOnly), Digest: hex.EncodeToString(sum.Sum(nil)), At: now}
+	batch := storage.LoanBatch{Caller: callerOf(c).name, Day: now.Format(time.DateOnly), Digest: hex.EncodeToString(sum.Sum(nil)), At: now}
 	for _, l := range loans {
 		batch.Loans = append(batch.Loans, storage.Loan{
 			Contract: l.DBZ, LoanNumber: l.ContractNumber, IBAN: l.IBAN, Currency: l.Currency, FullName: l.FullName, IINBIN: l.IINBIN,

@@ -83,7 +83,8 @@ func TestLoansThatBreakARule(t *testing.T) {
 		change(`"system":"way4"`, `"system":"`+long(51)+`"`):         refusal(2, "[1] system must have 1 to 50 printable characters"),
 		change(`,"system":"way4"`, ``):                               refusal(2, "[1] system is missing"),
 		change(`"cur"`, `"cur":"KZT","cur"`):                         refusal(2, "[1] cur must stand once"),
-		change(`"cur"`, `"dbz_dt":"31.12.2020","cur"`):               refusal(2, "[1] dbz_dt must be a day such as 2020-01-31"),
+		change(`"cur"`, `"dbz_dt":"31.12.2020","cur"`):               refusal(2, "[1] dbz_dt must be a day such as 2020-01-31, from 2000-01-01 to one day ahead of now"),
+		change(`"cur"`, `"dbz_dt":"0000-01-01","cur"`):               refusal(2, "[1] dbz_dt must be a day such as 2020-01-31, from 2000-01-01 to one day ahead of now"),
 		strings.ReplaceAll(change(`"KZT"`, `"KZT"`), `"KZT"`, `398`): refusal(2, "[0] cur must be three capital letters; [1] cur must be three capital letters"),
 		change(`"cur":"KZT","debt":10000.00`, `"cur":"","debt":"0"`): refusal(2, "[1] cur must be three capital letters; [1] debt must be an amount above 0 with at most two decimals"),
 	} {

@@ -71,9 +71,9 @@ type orderRequest struct {
 // digest is what a repeated order is known by.
 func (r orderRequest) digest() string { return digestOf("instalment_order/1", r) }
 
-// decodeOrder reads the body of POST /v1/orders. Everything that is wrong is reported
-// at once.
-func decodeOrder(body []byte) (r orderRequest, wrong fieldErrors) {
+// decodeOrder reads the body of POST /v1/orders, whose dates are in now's time zone.
+// Everything that is wrong is reported at once.
+func decodeOrder(body []byte, now time.Time) (r orderRequest, wrong fieldErrors) {
 	var invoice, programs, products json.RawMessage
 	keep := func(into *json.RawMessage) reader {
 		return func(raw json.RawMessage) *complaint { *into = raw; return nil }
@@ -101,7 +101,7 @@ func decodeOrder(body []byte) (r orderRequest, wrong fieldErrors) {
 		wrong.require(field, given, "is required")
 	}
 	if invoice != nil {
-		r.Invoice = decodeInvoice(invoice, &wrong)
+		r.Invoice = decodeInvoice(invoice, now, &wrong)
 	}
 	if programs != nil {
 		r.CreditProducts = decodeList(programs, listOf[productView]{"credit_products", maxPrograms, readProduct}, &wrong)
@@ -112,10 +112,10 @@ func decodeOrder(body []byte) (r orderRequest, wrong fieldErrors) {
 	return r, wrong
 }
 
-func decodeInvoice(raw json.RawMessage, wrong *fieldErrors) (v invoiceView) {
+func decodeInvoice(raw json.RawMessage, now time.Time, wrong *fieldErrors) (v invoiceView) {
 	inner := decodeObject(raw, map[string]reader{
 		"number":   func(raw json.RawMessage) *complaint { return text(raw, maxInvoiceNumber, &v.Number) },
-		"date":     func(raw json.RawMessage) *complaint { return date(raw, &v.Date) },
+		"date":     func(raw json.RawMessage) *complaint { return date(raw, now, &v.Date) },
 		"source":   func(raw json.RawMessage) *complaint { return source(raw, &v.Source) },
 		"point_id": func(raw json.RawMessage) *complaint { return text(raw, maxPoint, &v.PointID) },
 	})
@@ -266,14 +266,17 @@ func whole1(raw json.RawMessage, most int, into *int) *complaint {
 	return nil
 }
 
-// date reads a day such as 2026-02-17.
-func date(raw json.RawMessage, into *string) *complaint {
+// date reads a day such as 2026-02-17, in now's time zone.
+func date(raw json.RawMessage, now time.Time, into *string) *complaint {
 	var day string
 	if c := text(raw, 10, &day); c != nil {
 		return c
 	}
-	if at, err := time.Parse(time.DateOnly, day); err != nil || at.Year() < 2000 {
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
 		return &complaint{ruleFormat, "must be a day such as 2026-02-17"}
+	}
+	if !domain.AcceptableDay(day, now) {
+		return &complaint{ruleRange, "must be " + domain.DateRule}
 	}
 	*into = day
 	return nil

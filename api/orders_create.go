@@ -31,7 +31,7 @@ func (s *Server) createOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	request, wrong := decodeOrder(body)
+	request, wrong := decodeOrder(body, time.Now().In(s.location))
 	if !wrong.unreadable() {
 		request.checkAgreement(s.agreement, &wrong)
 	}

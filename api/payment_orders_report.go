@@ -24,18 +24,15 @@ type statusReport struct {
 	Reference domain.Reference          `json:"reference"` // PTP…; "" is the contract's last payment order
 }
 
-// decodeStatusReport reads one. Everything that is wrong is reported at once.
-func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at time.Time, wrong fieldErrors) {
+// decodeStatusReport reads one, whose date is in now's time zone. Everything that is wrong is
+// reported at once.
+func decodeStatusReport(body []byte, now time.Time) (r statusReport, at time.Time, wrong fieldErrors) {
 	wrong = decodeObject(body, map[string]reader{
 		"status": func(raw json.RawMessage) *complaint {
 			return oneOf(raw, (*string)(&r.Status), "must be one of the ten statuses", func(s string) bool { return domain.PaymentOrderStatus(s).Known() })
 		},
 		"event_date": func(raw json.RawMessage) *complaint {
-			return oneOf(raw, &r.EventDate, "must be a time such as 2026-02-17 12:00:00", func(s string) bool {
-				var err error
-				at, err = time.ParseInLocation(time.DateTime, s, zone)
-				return err == nil && at.Format(time.DateTime) == s // fractions are parsed too, and Loxon's form has none
-			})
+			return eventDate(raw, now, &r.EventDate, &at)
 		},
 		"paid_amount":    func(raw json.RawMessage) *complaint { return money(k2.MaxAmount, raw, &r.Paid) },
 		"refuse_referer": func(raw json.RawMessage) *complaint { return reference(raw, &r.Refuse) },
@@ -55,6 +52,19 @@ func decodeStatusReport(body []byte, zone *time.Location) (r statusReport, at ti
 		wrong.add("paid_amount", ruleFormat, "belongs to an execution alone")
 	}
 	return r, at, wrong
+}
+
+// eventDate reads a time in now's time zone.
+func eventDate(raw json.RawMessage, now time.Time, into *string, at *time.Time) *complaint {
+	c := oneOf(raw, into, "must be a time such as 2026-02-17 12:00:00", func(s string) bool {
+		var err error
+		*at, err = time.ParseInLocation(time.DateTime, s, now.Location())
+		return err == nil && at.Format(time.DateTime) == s // fractions are parsed too, and Loxon's form has none
+	})
+	if c == nil && !domain.AcceptableTime(*at, now) {
+		return &complaint{ruleRange, "must be " + domain.DateRule}
+	}
+	return c
 }
 
 func reference(raw json.RawMessage, into *domain.Reference) *complaint {
@@ -90,7 +100,8 @@ func (s *Server) reportStatus(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	report, at, wrong := decodeStatusReport(body, s.location)
+	now := time.Now().In(s.location)
+	report, at, wrong := decodeStatusReport(body, now)
 	if err := wrong.problem(); err != nil {
 		return err
 	}
@@ -98,7 +109,6 @@ func (s *Server) reportStatus(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
 	if at.IsZero() {
 		at = now
 	}
@@ -165,7 +175,7 @@ func (s *Server) actOnPaymentOrder(action domain.Action) echo.HandlerFunc {
 		a := paymentOrderAction{Action: action}
 		fields := map[string]reader{"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &a.Reason) }}
 		if action == domain.ActionRetry {
-			fields["contract_date"] = func(raw json.RawMessage) *complaint { return date(raw, &a.ContractDate) }
+			fields["contract_date"] = func(raw json.RawMessage) *complaint { return date(raw, time.Now().In(s.location), &a.ContractDate) }
 		}
 		wrong := decodeObject(body, fields)
 		if !wrong.unreadable() {

@@ -40,7 +40,7 @@ const mediaCSV = "text/csv"
 // exportDay answers GET /v1/reconciliation: the payments of one day, by
 // agentTransactionDate, in the order of their ids.
 func (s *Server) exportDay(c echo.Context) error {
-	date, format, err := dayParameters(c, mediaCSV)
+	date, format, err := s.dayParameters(c, mediaCSV)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Server) exportDay(c echo.Context) error {
 }
 
 // dayParameters reads date, and which of JSON and CSV the caller wants.
-func dayParameters(c echo.Context, fallback string) (date, format string, err error) {
+func (s *Server) dayParameters(c echo.Context, fallback string) (date, format string, err error) {
 	given := parameters(c)
 	date = given.Get("date")
 	if !given.Has("date") {
@@ -79,6 +79,9 @@ func dayParameters(c echo.Context, fallback string) (date, format string, err er
 	}
 	if _, err := time.Parse(time.DateOnly, date); err != nil {
 		return "", "", badParameter("date", ruleFormat, "must be a day such as 2026-01-31")
+	}
+	if !domain.AcceptableDay(date, time.Now().In(s.location)) {
+		return "", "", badParameter("date", ruleRange, "must be "+domain.DateRule)
 	}
 	switch {
 	case !given.Has("format"):

@@ -24,7 +24,7 @@ import (
 // centre's register. It changes nothing. The register is read to its end before
 // the ledger is asked; differences are sent as they are found.
 func (s *Server) compareDay(c echo.Context) error {
-	date, format, err := dayParameters(c, echo.MIMEApplicationJSON)
+	date, format, err := s.dayParameters(c, echo.MIMEApplicationJSON)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -108,11 +109,15 @@ func TestLoanFields(t *testing.T) {
 
 // A day of the contract is ours and may be left out.
 func TestContractDay(t *testing.T) {
-	for day, good := range map[string]bool{`"2020-01-31"`: true, `null`: true, `"2020-02-30"`: false, `"31.01.2020"`: false, `20200131`: false, `""`: false} {
-		loans, err := decode("["+strings.Replace(example("KD1"), "{", `{"dbz_dt":`+day+`,`, 1)+"]", Rules{})
+	now := time.Date(2026, 2, 17, 23, 0, 0, 0, time.FixedZone("+05", 5*3600))
+	for day, good := range map[string]bool{
+		`"2020-01-31"`: true, `"2000-01-01"`: true, `"2026-02-18"`: true, `"2026-02-19"`: false, `"1999-12-31"`: false, `"0000-01-01"`: false, `"9999-12-31"`: false,
+		`null`: true, `"2020-02-30"`: false, `"31.01.2020"`: false, `20200131`: false, `""`: false,
+	} {
+		loans, err := decode("["+strings.Replace(example("KD1"), "{", `{"dbz_dt":`+day+`,`, 1)+"]", Rules{Now: now})
 		require.Equal(t, good, err == nil, day)
 		if good {
-			require.Equal(t, strings.Trim(day, `"`) == "2020-01-31", loans[0].DBZDate != "")
+			require.Equal(t, strings.Trim(strings.Trim(day, "nul"), `"`), loans[0].DBZDate)
 		}
 	}
 }

@@ -27,6 +27,8 @@ type Rules struct {
 	// CheckDigits has IIN, BIN and IBAN right in their check digits. The document's own
 	// samples are zeros, and their IBAN is not.
 	CheckDigits bool
+	// Now, in the bank's time zone, is what dates are held to; zero is the clock's, in UTC.
+	Now time.Time
 }
 
 // Loan is one overdue loan ("сведения о просроченной задолженности").
@@ -151,9 +153,13 @@ func decodeLoan(item json.RawMessage, rules Rules, tell func(field, rule string)
 		{"overdue_days", "must be an integer from 0 to 36500", func(raw json.RawMessage) bool { return days(raw, &l.OverdueDays) }},
 		{"system", "must have 1 to 50 printable characters", text(&l.System, func(s string) bool { return printable(s, maxSystem) })},
 	}, tell)
-	day := text(&l.DBZDate, func(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil })
+	now := rules.Now
+	if now.IsZero() {
+		now = time.Now().UTC()
+	}
+	day := text(&l.DBZDate, func(s string) bool { return domain.AcceptableDay(s, now) })
 	if raw := object.Fields["dbz_dt"]; object.Double["dbz_dt"] || len(raw) > 0 && string(raw) != "null" && !day(raw) {
-		tell("dbz_dt", "must be a day such as 2020-01-31")
+		tell("dbz_dt", "must be a day such as 2020-01-31, "+domain.DateRule)
 	}
 	return l
 }
