@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -145,7 +146,8 @@ func developmentTokens(out io.Writer) string {
 }
 
 func migrate() *cobra.Command {
-	return &cobra.Command{
+	zone := false
+	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring the ledger's schema up to this program's version.", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := read()
@@ -162,9 +164,18 @@ func migrate() *cobra.Command {
 			if len(applied) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do")
 			}
-			return nil
+			if !zone {
+				return nil
+			}
+			before, err := app.ChangeTimezone(cmd.Context(), config)
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "days are kept in %s from now on; before: %s\n", config.Location, cmp.Or(before, "not recorded"))
+			}
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&zone, "timezone", false, "also keep the ledger's days in TIMEZONE from now on, whatever it was; stop every process first")
+	return cmd
 }
 
 func setup() *cobra.Command {

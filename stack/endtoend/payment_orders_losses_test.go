@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -76,7 +77,16 @@ func TestContractReturns(t *testing.T) {
 	i := startInfraWith(t, map[string]string{"TIMEZONE": "Etc/GMT+12"}) // the last place where a day ends
 	i.worker()
 	user := i.caller()
-	tomorrow := i.otherAPI(map[string]string{"TIMEZONE": "Pacific/Kiritimati"}) // 26 hours ahead: always another day
+	// 26 hours ahead, always another day: a ledger has one time zone, which somebody changes here
+	ahead := maps.Clone(i.env)
+	ahead["TIMEZONE"] = "Pacific/Kiritimati"
+	out, exit := run(t, programs.tolem, ahead, "api")
+	require.NotZero(t, exit)
+	require.Contains(t, out, "the days of this ledger are kept in Etc/GMT+12")
+	out, exit = run(t, programs.tolem, ahead, "migrate", "--timezone")
+	require.Zero(t, exit, out)
+	require.Contains(t, out, "days are kept in Pacific/Kiritimati from now on; before: Etc/GMT+12")
+	tomorrow := i.otherAPI(map[string]string{"TIMEZONE": ahead["TIMEZONE"]})
 	loan := loanJSON("KD/returns", 1000)
 	code, text := user.sendsLoans(loan)
 	require.Zero(t, code, text)

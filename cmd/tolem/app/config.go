@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"time"
-	_ "time/tzdata" // TIMEZONE works on a machine without zone files
 
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
@@ -15,6 +14,7 @@ import (
 
 	"tolem/api"
 	"tolem/cmd/tolem/certificates"
+	"tolem/cmd/tolem/timezone"
 	"tolem/domain"
 	"tolem/workers"
 	"tolem/workflows"
@@ -113,7 +113,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	c.CFRONT.Terms.PartnerTimeout = c.PartnerTimeout
 	c.Collection.Terms.PartnerTimeout, c.Collection.Terms.Again.First = c.PartnerTimeout, initial
 	c.Collection.ABS.Timeout = c.PartnerTimeout
-	c.Location, err = time.LoadLocation(get("TIMEZONE", defaultTimezone))
+	c.Location, err = timezone.Load(get("TIMEZONE", defaultTimezone))
 	note("TIMEZONE", err)
 	if len(wrong) > 0 {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, errors.Join(wrong...))
