@@ -106,6 +106,8 @@ func (o OpenIncident) act(tx *gorm.DB, a Action, closing IncidentClosing) (domai
 func (o OpenIncident) close(tx *gorm.DB, e IncidentEntry, closing IncidentClosing, proposed *IncidentEntry) (domain.Effect, error) {
 	e.Entry, e.Money, e.TransactionNumber = domain.IncidentClosed, closing.Money, closing.TransactionNumber
 	switch {
+	case o.Reason.AboutMoney() != closing.Money.Known():
+		return "", fmt.Errorf("closing an incident %q with where the money is %q", o.Reason, closing.Money)
 	case !o.Reason.AboutMoney():
 	case proposed == nil:
 		e.Entry = domain.IncidentProposed
@@ -129,14 +131,27 @@ func (o OpenIncident) close(tx *gorm.DB, e IncidentEntry, closing IncidentClosin
 	return domain.EffectClosed, reflag(tx, s, left[0].Reason)
 }
 
+// endsProposal are the entries after which an earlier proposal no longer waits.
+var endsProposal = []domain.IncidentEntry{domain.IncidentFact, domain.IncidentProposed, domain.IncidentDeclined}
+
 // proposal is the open proposal to close an incident; nil without one. A fact, a decline
 // and time end it.
 func (o OpenIncident) proposal(tx *gorm.DB, now time.Time) (*IncidentEntry, error) {
-	ends := []domain.IncidentEntry{domain.IncidentFact, domain.IncidentProposed, domain.IncidentDeclined}
 	var last []IncidentEntry
-	err := tx.Where("incident = ? AND entry IN ?", o.ID, ends).Order("id DESC").Limit(1).Find(&last).Error
-	if err != nil || len(last) == 0 || last[0].Entry != domain.IncidentProposed || last[0].At.Add(proposalLasts).Before(now) {
+	err := tx.Where("incident = ? AND entry IN ?", o.ID, endsProposal).Order("id DESC").Limit(1).Find(&last).Error
+	if err != nil || len(last) == 0 {
 		return nil, err
 	}
-	return &last[0], nil
+	return last[0].proposalAt(now), nil
 }
+
+// proposalAt is the entry if it is a proposal that waits at an instant, else nil.
+func (e IncidentEntry) proposalAt(now time.Time) *IncidentEntry {
+	if e.Entry != domain.IncidentProposed || e.ProposedUntil().Before(now) {
+		return nil
+	}
+	return &e
+}
+
+// ProposedUntil is until when a proposal waits for a second person.
+func (e IncidentEntry) ProposedUntil() time.Time { return e.At.Add(proposalLasts) }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+
+	"gorm.io/gorm"
 
 	"tolem/domain"
 )
@@ -24,6 +27,25 @@ type Incident struct {
 	Entries      []IncidentEntry // the oldest first
 }
 
+// WorkflowID is the name of the process in Temporal, logs and spans.
+func (i Incident) WorkflowID() string {
+	return OpenIncident{Process: i.Process, Subject: i.Subject, Part: i.Part}.WorkflowID()
+}
+
+// Proposal is the first person's word on where the money is, while it waits for a second
+// person's; nil without one.
+func (i Incident) Proposal(now time.Time) *IncidentEntry {
+	if !i.Open {
+		return nil
+	}
+	for _, e := range slices.Backward(i.Entries) {
+		if slices.Contains(endsProposal, e.Entry) {
+			return e.proposalAt(now)
+		}
+	}
+	return nil
+}
+
 // IncidentFilter narrows a list; zero values do not narrow.
 type IncidentFilter struct {
 	Process      domain.Process
@@ -36,39 +58,21 @@ type IncidentFilter struct {
 }
 
 // Incidents lists incidents with their entries, the newest first, at most limit of them,
-// from where cursor points ("" is the beginning). next is "" on the last page.
+// from where cursor points ("" is the beginning). next is "" on the last page. It reads the
+// open ones alone where the filter asks for no others: those that were closed are many.
 func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter, cursor string, limit int) (page []Incident, next string, err error) {
-	q := l.db.WithContext(ctx).Table("incident_entries AS e").
-		Joins("LEFT JOIN open_incidents AS o ON o.id = e.incident").Where("e.entry = ?", domain.IncidentOpened)
+	below := int64(0)
 	if cursor != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(cursor)
 		if err != nil {
 			return nil, "", ErrCursor
 		}
-		below, err := strconv.ParseInt(string(raw), 10, 64)
-		if err != nil {
+		if below, err = strconv.ParseInt(string(raw), 10, 64); err != nil || below < 1 {
 			return nil, "", ErrCursor
 		}
-		q = q.Where("e.incident < ?", below)
 	}
-	for column, value := range map[string]string{
-		"e.process": string(f.Process), "e.subject": f.Subject, "e.part": f.Part, "e.reason": string(f.Reason),
-	} {
-		if value != "" {
-			q = q.Where(column+" = ?", value)
-		}
-	}
-	if f.Open != nil {
-		q = q.Where("(o.id IS NOT NULL) = ?", *f.Open)
-	}
-	if f.Acknowledged != nil {
-		q = q.Where("o.acknowledged = ?", *f.Acknowledged)
-	}
-	if !f.OpenedBefore.IsZero() {
-		q = q.Where("e.at < ?", At(f.OpenedBefore))
-	}
-	var ids []int64
-	if err := q.Order("e.incident DESC").Limit(limit+1).Pluck("e.incident", &ids).Error; err != nil {
+	ids, err := f.page(l.db.WithContext(ctx), below, limit+1)
+	if err != nil {
 		return nil, "", fmt.Errorf("list incidents: %w", err)
 	}
 	if len(ids) > limit {
@@ -77,6 +81,48 @@ func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter, cursor string,
 	}
 	page, err = l.incidents(ctx, ids)
 	return page, next, err
+}
+
+// page reads the ids of up to limit incidents that the filter matches, the newest first;
+// below is the id that they follow, 0 at the beginning.
+func (f IncidentFilter) page(db *gorm.DB, below int64, limit int) (ids []int64, err error) {
+	id, at, q := "id", "opened_at", db.Model(&OpenIncident{})
+	switch open := f.Open; {
+	case open == nil && f.Acknowledged == nil:
+		id, at, q = "incident", "at", db.Model(&IncidentEntry{}).Where("entry = 'opened'") // the index's own words
+	case open != nil && !*open && f.Acknowledged != nil: // only open ones are acknowledged or not
+		return nil, nil
+	case open != nil && !*open:
+		id, at = "incident", "at"
+		q = db.Model(&IncidentEntry{}).Where("entry = 'opened' AND NOT EXISTS (SELECT 1 FROM open_incidents AS o WHERE o.id = incident_entries.incident)")
+	}
+	if f.Acknowledged != nil {
+		q = q.Where("acknowledged = ?", *f.Acknowledged)
+	}
+	if f.Process != "" {
+		q = q.Where("process = ?", f.Process)
+	} else if f.Subject != "" { // which the index of subjects begins with
+		q = q.Where("process IN ?", processNames())
+	}
+	for column, value := range map[string]string{"subject": f.Subject, "part": f.Part, "reason": string(f.Reason)} {
+		if value != "" {
+			q = q.Where(column+" = ?", value)
+		}
+	}
+	if !f.OpenedBefore.IsZero() {
+		q = q.Where(at+" < ?", At(f.OpenedBefore))
+	}
+	if below > 0 {
+		q = q.Where(id+" < ?", below)
+	}
+	return ids, q.Order(id+" DESC").Limit(limit).Pluck(id, &ids).Error
+}
+
+func processNames() (names []domain.Process) {
+	for _, p := range domain.Processes() {
+		names = append(names, p.Process)
+	}
+	return names
 }
 
 // Incident reads one incident; ErrNotFound when there never was one of this id.
@@ -147,34 +193,4 @@ func (l *Ledger) OpenIncidents(ctx context.Context) (counts []OpenIncidentCount,
 		return nil, fmt.Errorf("count open incidents: %w", err)
 	}
 	return counts, nil
-}
-
-// Correction is where the money of an ended process really is, as two people recorded it
-// when they closed an incident. The process's state stays what it was.
-type Correction struct {
-	Incident          int64
-	Money             domain.MoneyWhere
-	TransactionNumber string
-	At                Timestamp
-}
-
-// Corrections reads the last recorded correction of each of these processes of one kind,
-// by subject; a process without one is not in it. Returns are looked up by their order
-// and have the key order + "\x00" + return.
-func (l *Ledger) Corrections(ctx context.Context, process domain.Process, subjects []string) (map[string]Correction, error) {
-	var entries []IncidentEntry
-	err := l.db.WithContext(ctx).Where("process = ? AND subject IN ? AND entry = ? AND money <> ''", process, subjects, domain.IncidentClosed).
-		Order("id").Find(&entries).Error
-	if err != nil {
-		return nil, fmt.Errorf("read recorded corrections: %w", err)
-	}
-	last := make(map[string]Correction, len(entries))
-	for _, e := range entries {
-		key := e.Subject
-		if e.Part != "" {
-			key += "\x00" + e.Part
-		}
-		last[key] = Correction{Incident: e.Incident, Money: e.Money, TransactionNumber: e.TransactionNumber, At: e.At}
-	}
-	return last, nil
 }

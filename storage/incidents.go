@@ -53,6 +53,15 @@ func (s subject) rows(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&Payment{}).Where("id = ?", id)
 }
 
+// flagged queries the rows that say needs_operator for the subject: its row, and of a
+// contract also earlier payment orders, which were the last one when they were flagged.
+func (s subject) flagged(tx *gorm.DB) *gorm.DB {
+	if s.process == domain.ProcessPaymentOrder {
+		return tx.Model(&PaymentOrder{}).Where("contract = ? AND needs_operator", s.id)
+	}
+	return s.rows(tx)
+}
+
 // of queries the rows of an incidents' table that are about the subject.
 func (s subject) of(tx *gorm.DB) *gorm.DB {
 	return tx.Where("process = ? AND subject = ? AND part = ?", s.process, s.id, s.part)
@@ -69,6 +78,19 @@ type OpenIncident struct {
 	Acknowledged bool // by a person, since the last fact
 	OpenedAt     Timestamp
 	ChangedAt    Timestamp
+}
+
+// WorkflowID is the name of the process in Temporal, logs and spans.
+func (o OpenIncident) WorkflowID() string {
+	switch o.Process {
+	case domain.ProcessOrder:
+		return domain.StoreOrderID(o.Subject).WorkflowID()
+	case domain.ProcessReturn:
+		return domain.StoreOrderID(o.Subject).ReturnWorkflowID(domain.StoreReturnID(o.Part))
+	case domain.ProcessPaymentOrder:
+		return domain.ContractNumber(o.Subject).WorkflowID()
+	}
+	return "payment/" + o.Subject
 }
 
 // TableName is open_incidents.
@@ -115,7 +137,10 @@ func raise(tx *gorm.DB, s subject, why domain.OperatorReason, evidence string) e
 		return fmt.Errorf("open an incident: %w", opened.Error)
 	}
 	e := o.entry(domain.IncidentOpened)
-	if opened.RowsAffected == 0 {
+	if opened.RowsAffected == 1 {
+		noted := newsOf(tx)
+		noted.incidents = append(noted.incidents, o)
+	} else {
 		fresh := false
 		var err error
 		if o, fresh, err = addFact(tx, s, why, evidence); err != nil || !fresh {
@@ -161,6 +186,21 @@ func flagRow(tx *gorm.DB, s subject, why domain.OperatorReason) error {
 	return s.rows(tx).UpdateColumns(map[string]any{"needs_operator": true, "operator_reason": why, "updated_at": At(time.Now())}).Error
 }
 
+// flagNewOrders flags the payment orders that just began of contracts with open incidents:
+// the last payment order of a contract is the one that people look at.
+func flagNewOrders(tx *gorm.DB, contracts []domain.ContractNumber) error {
+	var open []OpenIncident
+	if err := tx.Where("process = ? AND subject IN ?", domain.ProcessPaymentOrder, contracts).Order("id").Find(&open).Error; err != nil {
+		return fmt.Errorf("read the open incidents of contracts: %w", err)
+	}
+	for _, o := range open {
+		if err := flagRow(tx, contractSubject(domain.ContractNumber(o.Subject)), o.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // settle closes the open incidents of a process that a rule picks, because the process
 // moved on, and brings its row's flag in line with what stays open. Lasting incidents stay
 // whatever the rule says: only a person closes them.
@@ -199,7 +239,7 @@ func reflag(tx *gorm.DB, s subject, left domain.OperatorReason) error {
 	if left != "" {
 		return flagRow(tx, s, left)
 	}
-	return s.rows(tx).UpdateColumns(map[string]any{"needs_operator": false, "updated_at": At(time.Now())}).Error
+	return s.flagged(tx).UpdateColumns(map[string]any{"needs_operator": false, "updated_at": At(time.Now())}).Error
 }
 
 // reasons picks incidents of these reasons.
@@ -207,9 +247,16 @@ func reasons(these ...domain.OperatorReason) func(domain.OperatorReason) bool {
 	return func(r domain.OperatorReason) bool { return slices.Contains(these, r) }
 }
 
-// RaisePayment has a person look at a payment, as raise does.
+// RaisePayment has a person look at a payment, as Raise does.
 func (l *Ledger) RaisePayment(ctx context.Context, id domain.AgentTransactionID, why domain.OperatorReason, evidence string) error {
 	return l.raiseAlone(ctx, paymentSubject(id), why, evidence)
+}
+
+// Raise has a person look at a process, in whatever state it is; this ledger may not have
+// it at all. It opens an incident, or adds the fact to the open one of the same reason.
+// Process, Subject, Part and Reason are read of about. The evidence is nothing personal.
+func (l *Ledger) Raise(ctx context.Context, about OpenIncident, evidence string) error {
+	return l.raiseAlone(ctx, subject{about.Process, about.Subject, about.Part}, about.Reason, evidence)
 }
 
 func (l *Ledger) raiseAlone(ctx context.Context, s subject, why domain.OperatorReason, evidence string) error {

@@ -51,6 +51,8 @@ type Ledger struct {
 	file    string // SQLite's; "" on PostgreSQL
 	numbers paymentNumbers
 	onEnd   func(domain.Process, string) // nil tells nobody
+
+	onIncident func(OpenIncident) // nil notifies nobody
 }
 
 // connections of one process; PostgreSQL's default server takes 100 in all, and
@@ -205,15 +207,13 @@ func (l *Ledger) migrator() (*goose.Provider, error) {
 }
 
 // inTransaction runs do in one transaction; an error rolls everything back. The
-// ends that it wrote are told after the commit.
+// ends that it wrote, and the incidents that it opened, are reported after the commit.
 func (l *Ledger) inTransaction(ctx context.Context, do func(tx *gorm.DB) error) error {
-	var ended ends
-	if err := l.db.WithContext(ended.within(ctx)).Transaction(do); err != nil {
+	var written news
+	if err := l.db.WithContext(written.within(ctx)).Transaction(do); err != nil {
 		return err
 	}
-	if l.onEnd != nil {
-		ended.tell(l.onEnd)
-	}
+	l.report(written)
 	return nil
 }
 

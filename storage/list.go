@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -44,7 +45,7 @@ func (l *Ledger) Payments(ctx context.Context, f PaymentFilter, cursor string, l
 		}
 		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", at, at, id)
 	}
-	if err := q.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
+	if err := anyOf(q, f.stuck(), "created_at DESC, id DESC", limit+1).Find(&page).Error; err != nil {
 		return nil, "", fmt.Errorf("list payments: %w", err)
 	}
 	if len(page) > limit {
@@ -69,7 +70,7 @@ func (f PaymentFilter) narrow(q *gorm.DB) *gorm.DB {
 		q = q.Where("result_code = ?", *f.ResultCode)
 	}
 	if f.NeedsOperator != nil {
-		q = q.Where("needs_operator = ?", *f.NeedsOperator)
+		q = q.Where(flagCondition(*f.NeedsOperator))
 	}
 	if !f.CreatedBefore.IsZero() {
 		q = q.Where("created_at < ?", At(f.CreatedBefore))
@@ -83,14 +84,56 @@ func (f PaymentFilter) narrow(q *gorm.DB) *gorm.DB {
 	if f.Held != nil {
 		q = q.Where("(held OR proposed <> '') = ?", *f.Held)
 	}
-	if !f.StuckSince.IsZero() {
-		q = q.Where("(needs_operator = ? OR ((state IN ? OR (state = ? AND chosen_at IS NOT NULL)) AND COALESCE(chosen_at, created_at) < ?))",
-			true, domain.MovingStates(), domain.StateAwaitingPayer, At(f.StuckSince))
-	}
 	if f.Paused != nil {
 		q = q.Where("paused = ?", *f.Paused)
 	}
 	return q
+}
+
+// stuck are the conditions of StuckSince.
+func (f PaymentFilter) stuck() []condition {
+	if f.StuckSince.IsZero() {
+		return nil
+	}
+	return []condition{
+		{"state IN (" + quoted(domain.OpenStates()) + ")" + // the index's own words
+			" AND (state IN ? OR (state = ? AND chosen_at IS NOT NULL)) AND COALESCE(chosen_at, created_at) < ?",
+			[]any{domain.MovingStates(), domain.StateAwaitingPayer, At(f.StuckSince)}},
+		{flagCondition(true), nil},
+	}
+}
+
+// condition is a condition of a query.
+type condition struct {
+	text   string
+	values []any
+}
+
+// flagCondition is the condition of rows that need a person, or do not, in the words of the
+// indexes of those that do: with a parameter no database sees that the index holds them.
+func flagCondition(needs bool) string {
+	if needs {
+		return "needs_operator"
+	}
+	return "NOT needs_operator"
+}
+
+// anyOf queries up to limit rows of a query that meet any of the conditions, or all rows
+// without one, each row once, in an order. Each condition is a query of its own, which an
+// index answers: for one query with OR a database may read a table of millions, from its
+// end, to find the few.
+func anyOf(q *gorm.DB, conditions []condition, order string, limit int) *gorm.DB {
+	q = q.Order(order).Limit(limit)
+	if len(conditions) == 0 {
+		return q
+	}
+	parts, queries := make([]string, len(conditions)), make([]any, 0, len(conditions)+1)
+	for i, c := range conditions {
+		parts[i] = fmt.Sprintf("SELECT * FROM (?) AS part_%d", i)
+		queries = append(queries, q.Session(&gorm.Session{}).Where(c.text, c.values...))
+	}
+	text := strings.Join(parts, " UNION ") + " ORDER BY " + order + " LIMIT ?" // nothing in it comes from outside
+	return q.Session(&gorm.Session{NewDB: true}).Raw(text, append(queries, limit)...)
 }
 
 func writeCursor(last Payment) string {

@@ -203,15 +203,19 @@ func (b LoanBatch) begin(tx *gorm.DB, loans []Loan, batch domain.BatchID) error 
 		return err
 	}
 	orders, reports := make([]PaymentOrder, len(loans)), make([]loanReport, len(loans))
+	contracts := make([]domain.ContractNumber, len(loans))
 	for i, loan := range loans {
 		number := last - int64(len(loans)-1-i)
 		order, err := b.order(loan, number, batch)
 		if err != nil {
 			return err
 		}
-		orders[i], reports[i] = order, b.report(loan, number, batch)
+		orders[i], reports[i], contracts[i] = order, b.report(loan, number, batch), loan.Contract
 	}
 	if err := tx.Create(&orders).Error; err != nil {
+		return err
+	}
+	if err := flagNewOrders(tx, contracts); err != nil {
 		return err
 	}
 	return tx.Create(&reports).Error

@@ -16,24 +16,50 @@ import (
 // used.
 func (l *Ledger) OnEnd(tell func(process domain.Process, state string)) { l.onEnd = tell }
 
-// ends are the ends that one transaction has written, and that its commit makes true.
-type ends []end
+// OnIncident has notify called with every incident that this Ledger opened, after the
+// commit and once. A fact that is added to an open incident is not reported. An incident
+// that was committed in a program that stopped before it could report is not reported:
+// the list of incidents has it. Call it before the Ledger is used.
+func (l *Ledger) OnIncident(notify func(OpenIncident)) { l.onIncident = notify }
+
+// news is what one transaction has written, what its commit makes true, and what is
+// reported then.
+type news struct {
+	ends      []end
+	incidents []OpenIncident // opened
+}
 
 type end struct {
 	process domain.Process
 	state   string
 }
 
-// endsKey is where a transaction's context holds its *ends.
-type endsKey struct{}
+// newsKey is where a transaction's context holds its *news.
+type newsKey struct{}
 
-func (e *ends) within(ctx context.Context) context.Context {
-	return context.WithValue(ctx, endsKey{}, e)
+func (n *news) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, newsKey{}, n)
 }
 
-func (e *ends) tell(tell func(domain.Process, string)) {
-	for _, end := range *e {
-		tell(end.process, end.state)
+// newsOf is the news of a transaction; one that nobody reads outside of inTransaction.
+func newsOf(tx *gorm.DB) *news {
+	if noted, ok := tx.Statement.Context.Value(newsKey{}).(*news); ok {
+		return noted
+	}
+	return &news{}
+}
+
+// report reports what a transaction committed.
+func (l *Ledger) report(n news) {
+	if l.onEnd != nil {
+		for _, e := range n.ends {
+			l.onEnd(e.process, e.state)
+		}
+	}
+	if l.onIncident != nil {
+		for _, o := range n.incidents {
+			l.onIncident(o)
+		}
 	}
 }
 
@@ -72,7 +98,8 @@ func noteEnd[State interface {
 	~string
 	Terminal() bool
 }](tx *gorm.DB, process domain.Process, state State) {
-	if noted, ok := tx.Statement.Context.Value(endsKey{}).(*ends); ok && state.Terminal() {
-		*noted = append(*noted, end{process, string(state)})
+	if state.Terminal() {
+		noted := newsOf(tx)
+		noted.ends = append(noted.ends, end{process, string(state)})
 	}
 }

@@ -38,7 +38,7 @@ func (f OrderFilter) narrow(q *gorm.DB) *gorm.DB {
 		q = q.Where("point_id = ?", f.PointID)
 	}
 	if f.NeedsOperator != nil {
-		q = q.Where("needs_operator = ?", *f.NeedsOperator)
+		q = q.Where(flagCondition(*f.NeedsOperator))
 	}
 	if f.Held != nil {
 		q = q.Where("held = ?", *f.Held)
@@ -49,11 +49,22 @@ func (f OrderFilter) narrow(q *gorm.DB) *gorm.DB {
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
 	}
-	if !f.StuckSince.IsZero() {
-		q = q.Where("(needs_operator = ? OR (state IN ? AND created_at < ?))", true, domain.MovingOrderStates(), At(f.StuckSince))
-	}
 	return q
 }
+
+// stuck are the conditions of StuckSince.
+func (f OrderFilter) stuck() []condition {
+	if f.StuckSince.IsZero() {
+		return nil
+	}
+	return []condition{
+		{openInstalmentOrder + " AND state IN ? AND created_at < ?", []any{domain.MovingOrderStates(), At(f.StuckSince)}},
+		{flagCondition(true), nil},
+	}
+}
+
+// openInstalmentOrder is the condition of the index of open orders, in its own words.
+const openInstalmentOrder = "state NOT IN ('paid_out', 'failed')"
 
 // InstalmentOrders lists orders, the newest first, at most limit of them, from
 // where cursor points ("" is the beginning). next is "" on the last page. Orders
@@ -67,7 +78,7 @@ func (l *Ledger) InstalmentOrders(ctx context.Context, f OrderFilter, cursor str
 		}
 		q = q.Where("created_at < ? OR (created_at = ? AND id < ?)", at, at, id)
 	}
-	if err := q.Order("created_at DESC, id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
+	if err := anyOf(q, f.stuck(), "created_at DESC, id DESC", limit+1).Find(&page).Error; err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
 	if len(page) > limit {
@@ -98,7 +109,7 @@ func readOrderCursor(cursor string) (at int64, id string, err error) {
 func (l *Ledger) OpenOrders(ctx context.Context, before time.Time, after domain.StoreOrderID, limit int) ([]InstalmentOrder, error) {
 	var open []InstalmentOrder
 	err := l.db.WithContext(ctx).
-		Where("state NOT IN ('paid_out', 'failed') AND created_at < ? AND id > ?", At(before), after). // the index's own words
+		Where(openInstalmentOrder+" AND created_at < ? AND id > ?", At(before), after).
 		Order("id").Limit(limit).Find(&open).Error
 	if err != nil {
 		return nil, fmt.Errorf("read open orders: %w", err)

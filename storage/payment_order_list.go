@@ -29,7 +29,7 @@ func (f PaymentOrderFilter) narrow(q *gorm.DB) *gorm.DB {
 		q = q.Where("state IN ?", f.States)
 	}
 	if f.NeedsOperator != nil {
-		q = q.Where("needs_operator = ?", *f.NeedsOperator)
+		q = q.Where(contractFlagCondition(*f.NeedsOperator))
 	}
 	if f.Held != nil {
 		q = q.Where("held = ?", *f.Held)
@@ -40,10 +40,27 @@ func (f PaymentOrderFilter) narrow(q *gorm.DB) *gorm.DB {
 	if !f.CreatedAfter.IsZero() {
 		q = q.Where("created_at >= ?", At(f.CreatedAfter))
 	}
-	if !f.StuckSince.IsZero() {
-		q = q.Where("(needs_operator = ? OR (state IN ? AND created_at < ?))", true, domain.MovingPaymentOrderStates(), At(f.StuckSince))
-	}
 	return q
+}
+
+// stuck are the conditions of StuckSince.
+func (f PaymentOrderFilter) stuck() []condition {
+	if f.StuckSince.IsZero() {
+		return nil
+	}
+	return []condition{
+		{openPaymentOrder + " AND state IN ? AND created_at < ?", []any{domain.MovingPaymentOrderStates(), At(f.StuckSince)}},
+		{contractFlagCondition(true), nil},
+	}
+}
+
+// contractFlagCondition is the condition of payment orders that need a person, or do not.
+// Those that do are found by the open incidents, which are few.
+func contractFlagCondition(needs bool) string {
+	if needs {
+		return "needs_operator AND contract IN (SELECT subject FROM open_incidents WHERE process = '" + string(domain.ProcessPaymentOrder) + "')"
+	}
+	return "NOT needs_operator"
 }
 
 // PaymentOrders lists payment orders, the newest first, at most limit of them, from where
@@ -62,7 +79,7 @@ func (l *Ledger) PaymentOrders(ctx context.Context, f PaymentOrderFilter, cursor
 		}
 		q = q.Where("id < ?", below)
 	}
-	if err := q.Order("id DESC").Limit(limit + 1).Find(&page).Error; err != nil {
+	if err := anyOf(q, f.stuck(), "id DESC", limit+1).Find(&page).Error; err != nil {
 		return nil, "", fmt.Errorf("list payment orders: %w", err)
 	}
 	if len(page) > limit {
