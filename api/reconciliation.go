@@ -201,7 +201,7 @@ func exportCSV(out *bufio.Writer, _ string) (write func(storage.DayRow) error, e
 		}
 		return w.Write([]string{
 			p.ID.String(), transaction, p.AgentTransactionDate, p.TransactionDate, p.StatusDate,
-			p.ServiceID, amountText(p.AmountTo), amountText(p.AmountFrom), string(p.State),
+			p.ServiceID, amountText(p.AmountTo), amountText(p.AmountFrom), string(p.State), string(correctionOf(p)),
 		})
 	}
 	return write, func() error { return nil }
@@ -225,6 +225,22 @@ type dayView struct {
 	AmountTo             *domain.Money             `json:"amountTo,omitempty"`
 	AmountFrom           *domain.Money             `json:"amountFrom,omitempty"`
 	State                domain.State              `json:"state"`
+	Correction           domain.MoneyWhere         `json:"correction,omitempty"` // against the state, by two people
+}
+
+func dayViewOf(p storage.DayRow) dayView {
+	return dayView{
+		p.ID, p.TransactionID, p.AgentTransactionDate, p.TransactionDate, p.StatusDate, p.ServiceID, p.AmountTo, p.AmountFrom, p.State, correctionOf(p),
+	}
+}
+
+// correctionOf is where the money of a payment that has ended really is; "" where nobody
+// recorded that its state is wrong.
+func correctionOf(p storage.DayRow) domain.MoneyWhere {
+	if p.Correction == nil || !p.State.Terminal() {
+		return ""
+	}
+	return p.Correction.Money
 }
 
 // exportJSON writes {"date":…,"items":[…]}.
@@ -237,7 +253,7 @@ func exportJSON(out *bufio.Writer, date string) (write func(storage.DayRow) erro
 			return err
 		}
 		next = ","
-		return encoder.Encode(dayView(p))
+		return encoder.Encode(dayViewOf(p))
 	}
 	end = func() error {
 		if next != "," {

@@ -125,6 +125,11 @@ func rowOf(p storage.DayRow) reconciliation.Row {
 	if p.TransactionID != nil {
 		row.TransactionID = *p.TransactionID
 	}
+	if row.Correction = correctionOf(p); row.Correction == domain.MoneyMoved {
+		if n, err := strconv.ParseInt(p.Correction.TransactionNumber, 10, 64); err == nil { // always: the API takes nothing else
+			row.TransactionID = n
+		}
+	}
 	return row
 }
 
@@ -181,7 +186,7 @@ func reportJSON(out *bufio.Writer, date string) (reportFunc, endFunc) {
 var reportColumns = []string{
 	"class", "kind", "line", "firstLine", "agentTransactionId",
 	"hereDate", "hereTransactionId", "hereServiceId", "hereAmountTo", "hereState",
-	"thereDate", "thereTransactionId", "thereServiceId", "thereAmountTo", "thereState",
+	"thereDate", "thereTransactionId", "thereServiceId", "thereAmountTo", "thereState", "hereCorrection",
 }
 
 // reportCSV writes the differences and, as the last row, the class summary with
@@ -201,7 +206,11 @@ func reportCSV(out *bufio.Writer, date string) (reportFunc, endFunc) {
 		} else {
 			row = append(row, "", "", "", "", "")
 		}
-		return w.Write(row)
+		correction := ""
+		if d.Here != nil {
+			correction = string(d.Here.Correction)
+		}
+		return w.Write(append(row, correction))
 	}
 	end := func(result reconciliation.Result, ignored []string) error {
 		rest, err := marshalComparison(comparisonView{date, result, ignored})

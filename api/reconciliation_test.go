@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tolem/api"
+	"tolem/domain"
 	"tolem/reconciliation"
 	"tolem/storage"
 )
@@ -185,7 +187,7 @@ func TestCompareReportsDifferences(t *testing.T) {
 		!strings.Contains(rows[8][1], `"counts":{"match":5,"mismatch":5,"missingThere":0,"missingHere":1,"duplicate":1}`) {
 		t.Errorf("%s", a.body)
 	}
-	if want := "mismatch,amount,3,,175000000000000008,2026-01-31T15:04:05,100000008,P1018,108.00,resolved_succeeded,,100000008,,109.00,paid"; strings.Join(rows[7], ",") != want {
+	if want := "mismatch,amount,3,,175000000000000008,2026-01-31T15:04:05,100000008,P1018,108.00,resolved_succeeded,,100000008,,109.00,paid,"; strings.Join(rows[7], ",") != want {
 		t.Errorf("%v", rows[7])
 	}
 }
@@ -267,5 +269,60 @@ func TestBadReconciliations(t *testing.T) {
 	b.status(b.compare(dayPath, strings.Repeat("x,y\n", 100), nil), 400).decode(t, &p)
 	if len(p.Lines) != 3 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A day is compared by where two people recorded that the money is, not by the state; the
+// state stays, and the export shows both.
+func TestADayIsComparedAsCorrected(t *testing.T) {
+	b, _ := dayBank(t, 10)
+	const refused, paid = "175000000000000005", "175000000000000004"
+	register := "agentTransactionId,transactionId,amountTo,state\n" + refused + ",555,105.00,paid\n" + paid + ",,104.00,refused\n"
+	kinds := func() (found []string) {
+		t.Helper()
+		var result comparison
+		b.status(b.compare(dayPath, register, nil), http.StatusOK).decode(t, &result)
+		for _, d := range result.Differences {
+			if d.AgentTransactionID == refused || d.AgentTransactionID == paid {
+				found = append(found, d.Class+" "+d.Kind)
+			}
+		}
+		return found
+	}
+	if got := kinds(); !slices.Equal(got, []string{"mismatch state", "mismatch state"}) {
+		t.Fatalf("before the corrections: %q", got)
+	}
+	b.corrected(refused, domain.ReasonPaidAfterEnd, storage.IncidentClosing{Money: domain.MoneyMoved, TransactionNumber: "555"})
+	b.corrected(paid, domain.ReasonRefusedAfterEnd, storage.IncidentClosing{Money: domain.MoneyNotMoved})
+	if got := kinds(); len(got) != 0 {
+		t.Errorf("after the corrections: %q", got)
+	}
+	register = strings.Replace(register, "555", "556", 1)
+	if got := kinds(); !slices.Equal(got, []string{"mismatch transactionId"}) {
+		t.Errorf("with another number there: %q", got)
+	}
+	export := b.status(b.get(secretViewer, dayPath), http.StatusOK)
+	for _, end := range []string{",refused,moved\n", ",succeeded,not_moved\n", ",cancelled,\n"} {
+		if !strings.Contains(string(export.body), end) {
+			t.Errorf("the export has no line that ends in %q:\n%s", end, export.body)
+		}
+	}
+	items := b.status(b.get(secretViewer, dayPath+"&format=json"), http.StatusOK)
+	if !strings.Contains(string(items.body), `"state":"refused","correction":"moved"`) {
+		t.Errorf("%s", items.body)
+	}
+}
+
+// corrected has an incident of a payment closed by two people.
+func (b *bank) corrected(payment string, why domain.OperatorReason, closing storage.IncidentClosing) {
+	b.t.Helper()
+	must(b.t, b.ledger.Raise(b.t.Context(), storage.OpenIncident{Process: domain.ProcessPayment, Subject: payment, Reason: why}, "a fact"))
+	open, err := b.ledger.OpenIncidentsOf(b.t.Context(), domain.ProcessPayment, payment)
+	must(b.t, err)
+	for _, who := range []string{"aigul", "berik"} {
+		_, err := b.ledger.ActOnIncident(b.t.Context(), open[0].ID, storage.Action{
+			Action: domain.ActionClose, Caller: who, IdempotencyKey: payment, RequestSHA256: "x", Reason: reason, RequestedAt: storage.At(time.Now()),
+		}, closing)
+		must(b.t, err)
 	}
 }

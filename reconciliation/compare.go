@@ -45,6 +45,9 @@ type Row struct {
 	ServiceID            string                    `json:"serviceId"`
 	AmountTo             *domain.Money             `json:"amountTo,omitempty"` // nil: not known yet
 	State                domain.State              `json:"state"`
+	// Correction is where the money of a payment that has ended really is, as two people
+	// recorded it against its state; "" for none. It is what is compared.
+	Correction domain.MoneyWhere `json:"correction,omitempty"`
 }
 
 // Entry is a row of the register; what it does not give is left out.

@@ -34,6 +34,13 @@ func ours(id int64, state domain.State) Row {
 	}
 }
 
+// corrected is ours(7) whose money is elsewhere than its state says.
+func corrected(state domain.State, money domain.MoneyWhere) Row {
+	row := ours(7, state)
+	row.Correction = money
+	return row
+}
+
 // books are a ledger: the rows of all days.
 type books []Row
 
@@ -142,6 +149,15 @@ func TestEveryClassAndKind(t *testing.T) {
 		"open here, absent there":        {books{ours(7, domain.StatePaying)}, "", "mismatch/open_here/0", 0, 0},
 		"accepted here, absent there":    {books{ours(7, domain.StateAccepted)}, "", "mismatch/open_here/0", 0, 0},
 
+		"refused, corrected, moved there":    {books{corrected(domain.StateRefused, domain.MoneyMoved)}, agrees, "", 1, 0},
+		"refused, corrected, absent there":   {books{corrected(domain.StateRefused, domain.MoneyMoved)}, "", "missingThere/absent/0", 0, 0},
+		"resolved, corrected, another sum":   {books{corrected(domain.StateResolvedRefused, domain.MoneyMoved)}, strings.Replace(agrees, "200.00", "1.00", 1), "mismatch/amount/2", 0, 0},
+		"paid, corrected, refused there":     {books{corrected(domain.StateSucceeded, domain.MoneyNotMoved)}, "7,1007,,,200,refused\n", "", 1, 0},
+		"paid, corrected, absent there":      {books{corrected(domain.StateResolvedSucceeded, domain.MoneyNotMoved)}, "", "", 1, 0},
+		"paid, corrected, moved there":       {books{corrected(domain.StateSucceeded, domain.MoneyNotMoved)}, agrees, "mismatch/state/2", 0, 0},
+		"corrected as it was":                {books{corrected(domain.StateRefused, domain.MoneyNotMoved)}, "", "", 1, 0},
+		"nothing open is taken as corrected": {books{corrected(domain.StatePaying, domain.MoneyMoved)}, agrees, "mismatch/state/2", 0, 0},
+
 		"moved here, absent there":    {books{ours(7, domain.StateSucceeded)}, "", "missingThere/absent/0", 0, 0},
 		"resolved here, absent there": {books{ours(7, domain.StateResolvedSucceeded)}, "", "missingThere/absent/0", 0, 0},
 		"absent here":                 {nil, agrees, "missingHere/absent/2", 0, 0},
@@ -167,6 +183,16 @@ func TestEveryClassAndKind(t *testing.T) {
 				t.Errorf("%v, %+v; want %q", got, result, c.want)
 			}
 		})
+	}
+}
+
+// The sum of what moved is that of the corrections.
+func TestSumsFollowCorrections(t *testing.T) {
+	moved := ours(8, domain.StateRefused)
+	moved.Correction = domain.MoneyMoved
+	result, _ := compare(t, books{corrected(domain.StateSucceeded, domain.MoneyNotMoved), moved, ours(9, domain.StateRefused)}, header)
+	if result.Amounts.Here != 200_00 {
+		t.Errorf("%s moved, want 200.00", result.Amounts.Here)
 	}
 }
 

@@ -84,7 +84,7 @@ func (m *merge) both(ctx context.Context, ours Row) error {
 // count takes a payment of our day into its size and sum.
 func (m *merge) count(ours Row) error {
 	m.result.Rows.Here++
-	if effectOf(ours.State) == moved && ours.AmountTo != nil {
+	if ours.effect() == moved && ours.AmountTo != nil {
 		sum, fits := m.result.Amounts.Here.Add(*ours.AmountTo)
 		if !fits {
 			return errSum
@@ -118,7 +118,7 @@ func (m *merge) compare(ours Row, theirs *entry) (d Difference, report bool) {
 func (m *merge) absentThere(ours Row, repeated *entry) (d Difference, report bool) {
 	here := ours
 	d = Difference{ID: ours.ID, Here: &here}
-	switch effectOf(ours.State) {
+	switch ours.effect() {
 	case moved:
 		m.result.Counts.MissingThere++
 		d.Class, d.Kind = MissingThere, KindAbsent
@@ -144,7 +144,7 @@ func (m *merge) absentThere(ours Row, repeated *entry) (d Difference, report boo
 // the row says. An id or service that one side does not give is no difference; an
 // amount is.
 func (m *merge) differs(ours Row, theirs *entry) Kind {
-	here, there := effectOf(ours.State), theirs.effect()
+	here, there := ours.effect(), theirs.effect()
 	day, _ := dayOf(ours.AgentTransactionDate) // an unreadable one is 0, another day
 	service := m.Register.services[theirs.service]
 	settles := here != notMoved

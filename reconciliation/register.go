@@ -28,12 +28,13 @@ const (
 	columnAmountTo
 	columnAmountFrom
 	columnState
+	columnCorrection
 	numColumns
 )
 
 var columns = [numColumns]string{
 	"agentTransactionId", "transactionId", "agentTransactionDate", "transactionDate", "statusDate",
-	"serviceId", "amountTo", "amountFrom", "state",
+	"serviceId", "amountTo", "amountFrom", "state", "correction",
 }
 
 // mandatory are the columns without which nothing can be compared.

@@ -27,6 +27,20 @@ func effectOf(s domain.State) effect {
 	return open
 }
 
+// effect is what our ledger says of a payment's money: its state, unless people recorded
+// after its end that the money is elsewhere.
+func (r Row) effect() effect {
+	said := effectOf(r.State)
+	switch {
+	case said == open:
+	case r.Correction == domain.MoneyMoved:
+		return moved
+	case r.Correction == domain.MoneyNotMoved:
+		return notMoved
+	}
+	return said
+}
+
 // word is one thing that a register's state may say.
 type word struct {
 	text   string

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -85,5 +86,39 @@ func TestADayOfALedgerThatIsGone(t *testing.T) {
 		require.Error(t, err)
 		_, err = l.PaymentsByID(t.Context(), []domain.AgentTransactionID{1})
 		require.Error(t, err)
+	})
+}
+
+// A row of a day has the correction that two people recorded; others cost no reading of
+// incidents.
+func TestARowOfADayIsCorrected(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *storage.Ledger) {
+		paying(t, l, "never flagged")
+		reads := func(want int) []storage.DayRow {
+			t.Helper()
+			var rows []storage.DayRow
+			queries := l.Explain(t, func(l *storage.Ledger) (err error) {
+				rows, err = l.Day(t.Context(), "2026-02-17", 0, 10)
+				return err
+			})
+			require.Len(t, queries, want)
+			return rows
+		}
+		reads(1)
+		p := refusedAfterwards(t, l, "corrected")
+		id := incidentsOf(t, l, storage.IncidentFilter{})[0].ID
+		require.Nil(t, reads(2)[1].Correction)
+		for _, who := range []string{"aigul", "berik"} {
+			_, err := l.ActOnIncident(t.Context(), id, closing(who, who, domain.ActionClose, time.Now()), storage.IncidentClosing{Money: domain.MoneyMoved, TransactionNumber: "78"})
+			require.NoError(t, err)
+		}
+		rows := reads(2)
+		require.Nil(t, rows[0].Correction)
+		require.Equal(t, p.ID, rows[1].ID)
+		require.Equal(t, domain.MoneyMoved, rows[1].Correction.Money)
+		require.Equal(t, "78", rows[1].Correction.TransactionNumber)
+		found, err := l.PaymentsByID(t.Context(), []domain.AgentTransactionID{p.ID})
+		require.NoError(t, err)
+		require.Equal(t, rows[1:], found)
 	})
 }
