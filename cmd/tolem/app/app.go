@@ -317,7 +317,14 @@ func openLedger(ctx context.Context, c Config, migrate bool) (*storage.Ledger, e
 		_ = ledger.Close() // the first error says more
 		return nil, err
 	}
+	ledger.OnIncident(logIncident)
 	return ledger, nil
+}
+
+// logIncident has the on-call engineer see an incident in the log without asking for it.
+// Its evidence stays in the ledger.
+func logIncident(o storage.OpenIncident) {
+	slog.Error("an incident was opened: a person has to look", "process", o.WorkflowID(), "reason", string(o.Reason), "incident", o.ID)
 }
 
 // listen opens a port of ours; a busy one is named, with the variable that says which.

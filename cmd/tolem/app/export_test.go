@@ -7,6 +7,7 @@ import (
 	"tolem/partners/cfront"
 	"tolem/partners/loxon"
 	"tolem/partners/processing"
+	"tolem/storage"
 )
 
 // The clients that a configuration makes.
@@ -16,3 +17,8 @@ func (c Config) Bank() (*cfront.Client, error)       { return c.CFRONT.client() 
 func (c Config) ABS() (*abs.Client, error)           { return c.Collection.system() }
 func (c Config) Producer() (*loxon.Producer, error)  { return c.Collection.producer() }
 func (c Config) WarnOfPlainText(ctx context.Context) { c.warnOfPlainText(ctx) }
+
+// OpenLedger opens and migrates the ledger as a program does.
+func OpenLedger(ctx context.Context, c Config) (*storage.Ledger, error) {
+	return openLedger(ctx, c, true)
+}
