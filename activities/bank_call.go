@@ -14,7 +14,11 @@ import (
 
 // order reads an order that a call is due for; behind says that it is not.
 func (c *CFRONT) order(ctx context.Context, in OrderCallInput) (o storage.InstalmentOrder, behind bool, err error) {
+	if err := checkStep(in.Step); err != nil {
+		return o, false, err
+	}
 	o, err = c.Ledger.InstalmentOrder(ctx, in.OrderID)
+	err = final(err)
 	return o, o.State.Terminal() || o.Step >= in.Step || o.Held && in.Cause != domain.CauseOperator, err
 }
 
@@ -104,7 +108,7 @@ func answered(err error, meta cfront.Meta, words string) storage.Outcome {
 
 func (c *CFRONT) standing(ctx context.Context, id domain.StoreOrderID, failure string) (OrderCallResult, error) {
 	o, err := c.Ledger.InstalmentOrder(ctx, id)
-	return OrderCallResult{OrderStanding: orderStandingOf(o), Failure: failure}, err
+	return OrderCallResult{OrderStanding: orderStandingOf(o), Failure: failure}, final(err)
 }
 
 func (c *CFRONT) behind(ctx context.Context, id domain.StoreOrderID) (OrderCallResult, error) {

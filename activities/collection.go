@@ -65,7 +65,7 @@ func (c *Collection) ReadContract(ctx context.Context, in CollectionInput) (Coll
 func (c *Collection) standing(ctx context.Context, contract domain.ContractNumber, failure string) (CollectionStanding, error) {
 	s, err := c.Ledger.Standing(ctx, contract)
 	if err != nil {
-		return CollectionStanding{}, err
+		return CollectionStanding{}, final(err)
 	}
 	o := s.Order
 	now := CollectionStanding{
@@ -98,7 +98,7 @@ func dated(part domain.DossierPart) bool {
 func (c *Collection) SendRequest(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
 	o, err := c.Ledger.PaymentOrder(ctx, in.Contract)
 	if err != nil {
-		return CollectionStanding{}, err
+		return CollectionStanding{}, final(err)
 	}
 	_, err = c.Ledger.SendRequest(storage.WithTraceparent(ctx, loxon.Traceparent(ctx)), in.Contract, o.ID, time.Now())
 	if err != nil && !errors.Is(err, storage.ErrDossier) { // somebody asked for a part again meanwhile
@@ -110,9 +110,12 @@ func (c *Collection) SendRequest(ctx context.Context, in CollectionInput) (Colle
 // FlagContract asks a person to look at the contract's open payment order, and journals why.
 // It may run twice; it fails only when the ledger does.
 func (c *Collection) FlagContract(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
+	if err := checkReason(in.Reason); err != nil {
+		return CollectionStanding{}, err
+	}
 	o, err := c.Ledger.PaymentOrder(ctx, in.Contract)
 	if err != nil {
-		return CollectionStanding{}, err
+		return CollectionStanding{}, final(err)
 	}
 	slog.ErrorContext(ctx, "payment order needs an operator", "process", in.Contract.WorkflowID(), "reason", in.Reason)
 	if err := c.Ledger.FlagPaymentOrder(ctx, in.Contract, o.ID, in.Reason, execution(ctx)); err != nil {
@@ -136,7 +139,7 @@ func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (Collect
 		made := storage.Call{Process: in.Contract.WorkflowID(), Name: callTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, c.encode)
 		if err != nil {
-			return CollectionStanding{}, err
+			return CollectionStanding{}, final(err)
 		}
 		if !told.OK {
 			break

@@ -33,10 +33,13 @@ func (p *Processing) CommitIntent(ctx context.Context, in AttemptInput) (Attempt
 func (p *Processing) commit(ctx context.Context, in AttemptInput, from domain.State,
 	build func(storage.Payment, int) (*storage.PayIntent, error),
 ) (AttemptResult, error) {
+	if err := checkStep(in.Step); err != nil {
+		return AttemptResult{}, err
+	}
 	p.firsts.forget(in.PaymentID) // an earlier run of this activity may have left its own
 	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
 	if err != nil {
-		return AttemptResult{}, err
+		return AttemptResult{}, final(err)
 	}
 	if !payment.MayIntend(from) || payment.Step >= in.Step {
 		return behind(payment), nil

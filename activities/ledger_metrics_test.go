@@ -46,7 +46,7 @@ func TestLedgerMetricsShowWhatIsOpen(t *testing.T) {
 	acceptedAt(t, l, "new", now)
 	acceptedAt(t, l, "old", now.Add(-2*time.Hour))
 	p := acceptedAt(t, l, "ended", now)
-	_, err = l.End(t.Context(), storage.Ending{PaymentID: p.ID, Step: 1, State: domain.StateCancelled})
+	_, _, err = l.End(t.Context(), storage.Ending{PaymentID: p.ID, Step: 1, State: domain.StateCancelled})
 	require.NoError(t, err)
 	garbage := domain.Code(777)
 	q := acceptedAt(t, l, "flagged", now)

@@ -20,10 +20,13 @@ type EndOrderInput struct {
 // EndUnsentOrder fails an order if nothing was ever sent to the bank. Idempotent on
 // the order and step; it fails only when the ledger does.
 func (l *Ledger) EndUnsentOrder(ctx context.Context, in EndOrderInput) (OrderStanding, error) {
+	if err := checkStep(in.Step); err != nil {
+		return OrderStanding{}, err
+	}
 	now, err := l.Ledger.EndOrder(ctx, storage.OrderEnding{
 		ID: in.OrderID, Step: in.Step, State: domain.OrderFailed, FailReason: in.FailReason, Unsent: true, Execution: execution(ctx),
 	})
-	return orderStandingOf(now), err
+	return orderStandingOf(now), final(err)
 }
 
 // FlagOrderInput asks a person to look at an order.
@@ -35,6 +38,9 @@ type FlagOrderInput struct {
 // FlagInstalmentOrder raises needs_operator on an open order and journals why. It
 // may run twice; it fails only when the ledger does.
 func (l *Ledger) FlagInstalmentOrder(ctx context.Context, in FlagOrderInput) (FlagResult, error) {
+	if err := checkReason(in.Reason); err != nil {
+		return FlagResult{}, err
+	}
 	slog.ErrorContext(ctx, "order needs an operator", "process", in.OrderID.WorkflowID(), "reason", in.Reason)
 	return FlagResult{}, l.Ledger.FlagOrder(ctx, in.OrderID, in.Reason, execution(ctx))
 }
@@ -50,19 +56,27 @@ type FollowOrderInput struct {
 // before, and where the order stands.
 type FollowOrderResult struct {
 	Effect domain.Effect `json:"effect,omitempty"`
+	// Unknown is set when the ledger has no such action of this order: nothing was done.
+	Unknown bool `json:"unknown,omitempty"`
 	OrderStanding
 }
 
 // FollowInstalmentAction commits the effect with its journal row. An action takes
-// effect once. It fails only when the ledger does.
+// effect once; one that the ledger does not have for this order does nothing. It fails
+// only when the ledger does, and for good when there is no such order.
 func (l *Ledger) FollowInstalmentAction(ctx context.Context, in FollowOrderInput) (FollowOrderResult, error) {
 	err := l.Ledger.FollowOrder(ctx, storage.OrderFollowing{ID: in.OrderID, ActionID: in.ActionID, Effect: in.Effect, Execution: execution(ctx)})
+	if errors.Is(err, storage.ErrNotFound) {
+		slog.ErrorContext(ctx, "action is not in the ledger", "process", in.OrderID.WorkflowID(), "action", in.ActionID)
+		now, err := l.Ledger.InstalmentOrder(ctx, in.OrderID)
+		return FollowOrderResult{Unknown: true, OrderStanding: orderStandingOf(now)}, final(err)
+	}
 	if err != nil {
 		return FollowOrderResult{}, err
 	}
 	action, err := l.Ledger.Action(ctx, in.OrderID.WorkflowID(), in.ActionID)
 	if err != nil {
-		return FollowOrderResult{}, err
+		return FollowOrderResult{}, final(err)
 	}
 	now, err := l.Ledger.InstalmentOrder(ctx, in.OrderID)
 	slog.InfoContext(ctx, "order action followed", "process", in.OrderID.WorkflowID(), "action", in.ActionID, "effect", action.Effect)
@@ -85,5 +99,5 @@ func (l *Ledger) AutoConfirm(ctx context.Context, in AutoConfirmInput) (OrderSta
 	if errors.Is(err, storage.ErrDecided) || errors.Is(err, storage.ErrNotDeciding) {
 		err = nil
 	}
-	return orderStandingOf(o), err
+	return orderStandingOf(o), final(err)
 }

@@ -127,8 +127,11 @@ func (r goodsReturn) result(behind bool, failure string) ReturnCallResult {
 
 // goodsReturn reads a return that a call is due for; behind says that it is not.
 func (c *CFRONT) goodsReturn(ctx context.Context, in ReturnCallInput) (r goodsReturn, behind bool, err error) {
-	if r.OrderReturn, err = c.Ledger.OrderReturn(ctx, in.OrderID, in.ReturnID); err != nil {
+	if err := checkStep(in.Step); err != nil {
 		return r, false, err
+	}
+	if r.OrderReturn, err = c.Ledger.OrderReturn(ctx, in.OrderID, in.ReturnID); err != nil {
+		return r, false, final(err)
 	}
 	o, err := c.Ledger.InstalmentOrder(ctx, in.OrderID)
 	r.bankOrderID = o.BankOrderID
@@ -169,6 +172,9 @@ type FlagReturnInput struct {
 // FlagReturn raises needs_operator on an open return and journals why. It may run
 // twice; it fails only when the ledger does.
 func (l *Ledger) FlagReturn(ctx context.Context, in FlagReturnInput) (FlagResult, error) {
+	if err := checkReason(in.Reason); err != nil {
+		return FlagResult{}, err
+	}
 	slog.ErrorContext(ctx, "return needs an operator", "process", in.OrderID.ReturnWorkflowID(in.ReturnID), "reason", in.Reason)
 	return FlagResult{}, l.Ledger.FlagReturn(ctx, in.OrderID, in.ReturnID, in.Reason, execution(ctx))
 }
@@ -193,7 +199,7 @@ var errNoState = errors.New("the bank told no state")
 func (c *CFRONT) MoveSettled(ctx context.Context, in MoveInput) (MoveResult, error) {
 	o, err := c.Ledger.InstalmentOrder(ctx, in.OrderID)
 	if err != nil || o.BankOrderID == "" {
-		return MoveResult{}, err
+		return MoveResult{}, final(err)
 	}
 	body, err := cfront.OrderBody(o.BankOrderID)
 	if err != nil {

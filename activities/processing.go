@@ -90,10 +90,13 @@ type AttemptResult struct {
 // returns where the ledger stands; asked twice before that, the partner gives
 // the same answer. It fails only when the ledger does, and then no pay was sent.
 func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	if err := checkStep(in.Step); err != nil {
+		return AttemptResult{}, err
+	}
 	p.firsts.forget(in.PaymentID) // an earlier run of this activity may have left its own
 	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
 	if err != nil {
-		return AttemptResult{}, err
+		return AttemptResult{}, final(err)
 	}
 	if payment.PaySentAt != nil || payment.Step >= in.Step || payment.State.Terminal() || in.stopped(payment) {
 		return behind(payment), nil
@@ -118,6 +121,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 		return AttemptResult{}, err
 	}
 	verdict := domain.CheckMeans(answer)
+	noteEcho(&record.Outcome, verdict)
 	if err := fillCheck(&record, in, payment, reply, verdict); err != nil {
 		return AttemptResult{}, err
 	}
@@ -179,9 +183,12 @@ func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment,
 // result, whatever happened; an error means that nothing was sent. A time-out of
 // the activity itself is an unknown outcome.
 func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	if err := checkStep(in.Step); err != nil {
+		return AttemptResult{}, err
+	}
 	payment, err := p.Ledger.Payment(ctx, in.PaymentID)
 	if err != nil {
-		return AttemptResult{}, err
+		return AttemptResult{}, final(err)
 	}
 	if payment.PaySentAt == nil {
 		return AttemptResult{}, fmt.Errorf("payment %s: no intent to pay is committed, so nothing is sent", payment.ID)
@@ -234,6 +241,7 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	defer cancel()
 	outcome := outcomeOf(call, reply, sent.err)
 	verdict := p.payVerdict(within, payment, sent)
+	noteEcho(&outcome, verdict)
 	after := in.after(domain.StatePaying, verdict)
 	result := AttemptResult{
 		PaySent: true, Step: in.Step, Attempts: call.Attempt, Waits: after.Waits,
@@ -299,38 +307,16 @@ func (p *Processing) answer(ctx context.Context, payment storage.Payment, reply 
 	return answer, err
 }
 
+// noteEcho journals that an answer was none to our question, so that its code is evidence
+// of nothing.
+func noteEcho(o *storage.Outcome, v domain.Verdict) {
+	if v.OperatorReason == domain.ReasonStrangeEcho {
+		o.Failure = string(v.OperatorReason)
+	}
+}
+
 // errNotMade tells the breaker that an admitted call was not made after all.
 var errNotMade = errors.New("the call was not made")
-
-// stopped says whether people stopped the payment, and this attempt is not what
-// one of them asked for: the run that ordered it has not heard of it.
-func (in AttemptInput) stopped(p storage.Payment) bool {
-	return p.Standing().Stopped() && in.Cause != domain.CauseOperator
-}
-
-// heldBack reports a call that was not made, and says so in the lists; where the
-// ledger cannot take that, the call was not made all the same.
-func (p *Processing) heldBack(ctx context.Context, in AttemptInput, why Refused) AttemptResult {
-	result := AttemptResult{NotSent: why.Reason, RetryAfter: why.RetryAfter, Verdict: domain.Verdict{Means: domain.Repeat}}
-	if why.Reason == RefusedByBreaker {
-		result.RetryAfter = GrowingPause(why.RetryAfter, in.Pauses)
-		if err := p.Ledger.Pause(ctx, in.PaymentID, in.Step, time.Now().Add(result.RetryAfter)); err != nil {
-			slog.WarnContext(ctx, "pause not noted", "process", in.PaymentID.WorkflowID(), "error", err)
-		}
-	}
-	return result
-}
-
-// longestPause bounds a pause while the processing centre is down, so that a
-// payment goes on soon after it is back; and pauses grow up to it, so that a day's
-// outage does not fill the workflow's history.
-const longestPause = 5 * time.Minute
-
-// GrowingPause is the pause that follows as many others in a row: twice as long
-// each time, up to 5 min, and never shorter than the first.
-func GrowingPause(first time.Duration, before int) time.Duration {
-	return max(first, min(first<<min(before, 8), longestPause))
-}
 
 // standing reports where the ledger stands, for an attempt that changed nothing.
 func (p *Processing) standing(ctx context.Context, id domain.AgentTransactionID) (AttemptResult, error) {

@@ -82,6 +82,7 @@ var (
 	FollowOrder   = Activity[FollowInput, FollowResult]{"FollowOrder"}
 	ConfirmOrder  = Activity[ConfirmInput, ConfirmResult]{"ConfirmOrder"}
 	LapseProposal = Activity[LapseInput, LapseResult]{"LapseProposal"}
+	LookUpAction  = Activity[LookUpInput, LookUpResult]{"LookUpAction"}
 
 	ReadOrder    = Activity[OrderCallInput, OrderCallResult]{"ReadOrder"}
 	AskClient    = Activity[OrderCallInput, OrderCallResult]{"AskClient"}
@@ -155,7 +156,7 @@ func (p *Processing) wire() []Registration {
 func (l *Ledger) wire() []Registration {
 	return []Registration{
 		EndPayment.runs(l.EndPayment), FlagPayment.runs(l.FlagPayment), FollowOrder.runs(l.FollowOrder),
-		ConfirmOrder.runs(l.ConfirmOrder), LapseProposal.runs(l.LapseProposal),
+		ConfirmOrder.runs(l.ConfirmOrder), LapseProposal.runs(l.LapseProposal), LookUpAction.runs(l.LookUpAction),
 		EndUnsentOrder.runs(l.EndUnsentOrder), FlagInstalmentOrder.runs(l.FlagInstalmentOrder),
 		FollowInstalmentAction.runs(l.FollowInstalmentAction), AutoConfirm.runs(l.AutoConfirm), FlagReturn.runs(l.FlagReturn),
 	}

@@ -110,7 +110,7 @@ func (b *bank) follows(u update) (any, error) {
 		return nil, err
 	}
 	if u.name == "cancel" {
-		p, err := b.ledger.End(ctx, storage.Ending{PaymentID: id, Step: 99, State: domain.StateCancelled, UnlessPaid: true, OrderID: u.OrderID})
+		p, _, err := b.ledger.End(ctx, storage.Ending{PaymentID: id, Step: 99, State: domain.StateCancelled, OrderID: u.OrderID})
 		return workflows.ActionResult{Effect: domain.EffectCancelled, State: p.State}, err
 	}
 	effect := map[string]domain.Effect{

@@ -151,7 +151,7 @@ func TestBatchIsResumed(t *testing.T) {
 	first := b.batch("k", http.StatusAccepted, plain(0), `{"serviceId":"P1011"}`, plain(2), plain(3))
 	id, err := domain.ParseAgentTransactionID(first.Items[2].ID)
 	must(t, err)
-	_, err = b.ledger.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateCancelled, UnlessPaid: true})
+	_, _, err = b.ledger.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateCancelled})
 	must(t, err)
 
 	second := b.batch("k", http.StatusAccepted, plain(0), plain(1), plain(2), plain(99), plain(4))

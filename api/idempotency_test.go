@@ -89,7 +89,7 @@ func TestReplayOfAnEndedPaymentNeedsOnlyTheLedger(t *testing.T) {
 	first := b.status(b.pay(simple, key), http.StatusAccepted).payment(t)
 	id, err := domain.ParseAgentTransactionID(first.ID)
 	must(t, err)
-	_, err = b.ledger.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateCancelled, UnlessPaid: true})
+	_, _, err = b.ledger.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateCancelled})
 	must(t, err)
 	b.saved(storage.Catalogue{Content: `{"services":null}`, Services: 1, FetchedAt: storage.At(time.Now())}) // newer, and cannot be read
 
@@ -141,7 +141,8 @@ func TestWaitEndsWithThePayment(t *testing.T) {
 		state  string
 	}{
 		{"ended", func(t *testing.T, l *storage.Ledger, id domain.AgentTransactionID) {
-			_, err := l.End(t.Context(), storage.Ending{PaymentID: id, Step: 1, State: domain.StateExpired, UnlessPaid: true})
+			expirePayer(t, l, id)
+			_, _, err := l.End(t.Context(), storage.Ending{PaymentID: id, Step: 9, State: domain.StateExpired})
 			must(t, err)
 		}, http.StatusCreated, "expired"},
 		{"asks the payer", askPayer, http.StatusAccepted, "awaiting_payer"},

@@ -62,7 +62,7 @@ func TestListFiltersAndPages(t *testing.T) {
 	ids := b.stored("till", 7)
 	other := b.stored("other", 2)
 	askPayer(t, b.ledger, ids[2])
-	_, err := b.ledger.End(t.Context(), storage.Ending{PaymentID: ids[4], Step: 1, State: domain.StateCancelled, UnlessPaid: true})
+	_, _, err := b.ledger.End(t.Context(), storage.Ending{PaymentID: ids[4], Step: 1, State: domain.StateCancelled})
 	must(t, err)
 	must(t, b.ledger.Flag(t.Context(), ids[5], domain.ReasonUnknownCode, "x"))
 	middle, err := b.ledger.Payment(t.Context(), ids[3])

@@ -64,6 +64,7 @@ const (
 	RefusalInProgress     Refusal = "in_progress"            // the centre's last word is that it works on it
 	RefusalOtherOutcome   Refusal = "other_outcome"          // a first operator proposed the opposite
 	RefusalSecondOperator Refusal = "second_operator_needed" // the one who proposed cannot confirm
+	RefusalUnknownAction  Refusal = "unknown_action"         // the ledger has no such action of this process
 	RefusalNotProposed    Refusal = "not_proposed"           // there is no proposal to decline
 	RefusalIncidentClosed Refusal = "incident_closed"        // nothing is done to a closed incident
 )

@@ -12,6 +12,10 @@ const (
 	ReasonRefusedAfterEnd OperatorReason = "refused_after_end" // two people resolved it as succeeded, and the centre refused it afterwards
 )
 
+// ReasonLedgerLate is that of a workflow whose write the ledger did not take for ten
+// minutes; it is raised when the ledger is back.
+const ReasonLedgerLate OperatorReason = "ledger_late"
+
 // lastingReasons are those that only a person closes: the process going on, or ending,
 // takes nothing of them away.
 var lastingReasons = []OperatorReason{}
@@ -21,6 +25,19 @@ var moneyReasons = []OperatorReason{ReasonPaidAfterEnd, ReasonRefusedAfterEnd}
 
 // eventReasons concern an event rather than its process: they go when the event is published.
 var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
+
+// OperatorReasons lists every reason for which a person has to look.
+func OperatorReasons() []OperatorReason {
+	return []OperatorReason{
+		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonCancelledRun, ReasonTooOld,
+		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonLedgerLate,
+		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonReturnUnknown,
+		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,
+	}
+}
+
+// Known says whether r is a reason.
+func (r OperatorReason) Known() bool { return slices.Contains(OperatorReasons(), r) }
 
 // Lasting says that only a person closes an incident of this reason. Others are closed by
 // Tolem itself when the process moves on.

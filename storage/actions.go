@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -75,14 +76,10 @@ func (l *Ledger) Actions(ctx context.Context, process string, after int64, limit
 	return orders, nil
 }
 
-// Action reads an order that was placed for a process; one that is not there any
-// more is an error like any other of the ledger.
-func (l *Ledger) Action(ctx context.Context, process string, order int64) (Action, error) {
-	var placed Action
-	if err := l.db.WithContext(ctx).Where("process = ?", process).Take(&placed, order).Error; err != nil {
-		return Action{}, fmt.Errorf("order %d for %s: %w", order, process, err)
-	}
-	return placed, nil
+// Action reads an action that was placed for a process; ErrNotFound when there is none of
+// that id for this process.
+func (l *Ledger) Action(ctx context.Context, process string, id int64) (Action, error) {
+	return one[Action](l.db.WithContext(ctx).Where("id = ? AND process = ?", id, process), fmt.Sprintf("action %d for %s", id, process))
 }
 
 // Following is what a workflow does by a person's order.
@@ -91,10 +88,10 @@ type Following struct {
 	OrderID   int64
 	Effect    domain.Effect
 	Execution string
-	// Outcome and Until belong to EffectProposed: what a second operator may
-	// confirm, and how long.
+	// Until belongs to EffectProposed: how long a second operator may approve.
+	Until time.Time
+	// Outcome is what the action asks for; Follow reads it from the ledger.
 	Outcome domain.State
-	Until   time.Time
 }
 
 // errEnded rolls back what would stop or release a process that has ended.
@@ -104,13 +101,15 @@ var errEnded = errors.New("the process has ended")
 // It takes effect once: an order that has an effect changes nothing any more, so
 // a frozen execution that wakes late cannot hold a payment that was released. A
 // payment that has ended is neither held nor released: the order then keeps no
-// effect, and that is no error.
+// effect, and that is no error. An action that is not this payment's, or does not ask
+// for this effect, is ErrNotFound.
 func (l *Ledger) Follow(ctx context.Context, f Following) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		fresh, err := followed(tx, f.OrderID, f.Effect)
+		action, fresh, err := followedOwn(tx, f.PaymentID.WorkflowID(), f.OrderID, f.Effect)
 		if err != nil || !fresh {
 			return err
 		}
+		f.Outcome = action.Outcome
 		if columns := f.columns(); columns != nil {
 			columns["updated_at"] = At(time.Now())
 			stood := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", f.PaymentID, domain.TerminalStates()).Updates(columns)
@@ -145,6 +144,31 @@ func (f Following) columns() map[string]any {
 func followed(tx *gorm.DB, order int64, effect domain.Effect) (fresh bool, err error) {
 	noted := tx.Model(&Action{}).Where("id = ? AND effect = ''", order).Updates(map[string]any{"effect": effect, "done_at": At(time.Now())})
 	return noted.RowsAffected == 1, noted.Error
+}
+
+// asksFor are the actions that may have an effect.
+var asksFor = map[domain.Effect][]domain.Action{
+	domain.EffectHeld:      {domain.ActionHold},
+	domain.EffectReleased:  {domain.ActionRelease},
+	domain.EffectProposed:  {domain.ActionResolve},
+	domain.EffectAttempted: {domain.ActionRetry, domain.ActionResolve},
+}
+
+// followedOwn is followed for an action of this process that asks for the effect; for any
+// other it is ErrNotFound.
+func followedOwn(tx *gorm.DB, process string, id int64, effect domain.Effect) (a Action, fresh bool, err error) {
+	a, err = one[Action](tx.Where("id = ? AND process = ?", id, process), fmt.Sprintf("action %d for %s", id, process))
+	if err != nil {
+		return Action{}, false, err
+	}
+	if a.Effect != "" {
+		return a, false, nil
+	}
+	if !slices.Contains(asksFor[effect], a.Action) {
+		return Action{}, false, fmt.Errorf("action %d for %s asks for no %s: %w", id, process, effect, ErrNotFound)
+	}
+	fresh, err = followed(tx, id, effect)
+	return a, fresh, err
 }
 
 // eventRow is the journal's row of something that was done to a process; order
@@ -193,11 +217,15 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 		if now, err = readPayment(tx, c.PaymentID); err != nil {
 			return err
 		}
-		var second, first Action
-		if err := tx.Take(&second, c.OrderID).Error; err != nil {
+		process := c.PaymentID.WorkflowID()
+		second, known, err := ownAction(tx, process, c.OrderID, domain.ActionResolve)
+		if err != nil {
 			return err
 		}
 		switch {
+		case !known:
+			refusal = domain.RefusalUnknownAction
+			return nil
 		case second.Effect != "": // this very order, before
 			return nil
 		case now.State.Terminal():
@@ -207,8 +235,13 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 			refusal = domain.RefusalOtherOutcome
 			return nil
 		}
-		if err := tx.Take(&first, *now.ProposedAction).Error; err != nil {
+		first, known, err := ownAction(tx, process, *now.ProposedAction, domain.ActionResolve)
+		switch {
+		case err != nil:
 			return err
+		case !known || first.Outcome != second.Outcome:
+			refusal = domain.RefusalOtherOutcome
+			return nil
 		}
 		if first.Caller == second.Caller {
 			refusal = domain.RefusalSecondOperator

@@ -233,7 +233,7 @@ func TestOrderIsFollowedAtOnce(t *testing.T) {
 func TestFollowAfterTheEnd(t *testing.T) {
 	onBothWithJournal(t, func(t *testing.T, l *storage.Ledger, events func(domain.AgentTransactionID) []string) {
 		p := accept(t, l, request("k"))
-		_, err := end(l, p.ID, 1, domain.StateCancelled, true)
+		_, err := end(l, p.ID, 1, domain.StateCancelled)
 		require.NoError(t, err)
 		before := read(t, l, p.ID)
 		for effect, action := range map[domain.Effect]domain.Action{
@@ -439,7 +439,7 @@ func TestPause(t *testing.T) {
 		require.False(t, read(t, l, p.ID).Paused)
 
 		require.NoError(t, l.Pause(t.Context(), p.ID, 3, until))
-		_, err = end(l, p.ID, 4, domain.StateSucceeded, false)
+		_, err = end(l, p.ID, 4, domain.StateSucceeded)
 		require.NoError(t, err)
 		over := read(t, l, p.ID)
 		require.False(t, over.Paused)

@@ -124,7 +124,7 @@ func TestLateWritesChangeNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, begun.OK)
 		for _, state := range domain.TerminalStates() {
-			now, err := end(l, p.ID, 9, state, false)
+			now, err := end(l, p.ID, 9, state)
 			require.NoError(t, err)
 			require.Equal(t, domain.StateSucceeded, now.State)
 		}
@@ -159,7 +159,7 @@ func TestNothingEndsAPaidPaymentUnpaid(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
 		p, _ := paying(t, l, "k")
 		for _, state := range []domain.State{domain.StateCancelled, domain.StateExpired} {
-			now, err := end(l, p.ID, 9, state, true)
+			now, err := end(l, p.ID, 9, state)
 			require.NoError(t, err)
 			require.Equal(t, domain.StatePaying, now.State)
 		}
@@ -169,7 +169,7 @@ func TestNothingEndsAPaidPaymentUnpaid(t *testing.T) {
 		require.False(t, changed)
 		require.Equal(t, domain.StatePaying, read(t, l, p.ID).State)
 
-		now, err := end(l, p.ID, 9, domain.StateSucceeded, false)
+		now, err := end(l, p.ID, 9, domain.StateSucceeded)
 		require.NoError(t, err)
 		require.Equal(t, domain.StateSucceeded, now.State)
 	})

@@ -226,7 +226,7 @@ func TestWaitingForFunds(t *testing.T) {
 		checking := answeredBy(t, l, "checking", domain.CodeAgentLacksFunds)
 		answeredBy(t, l, "in progress", domain.CodeInProgress)
 		cancelled := answeredBy(t, l, "cancelled", domain.CodeAgentLacksFunds)
-		_, err := end(l, cancelled, 2, domain.StateCancelled, true)
+		_, err := end(l, cancelled, 2, domain.StateCancelled)
 		require.NoError(t, err)
 		var waiting []domain.AgentTransactionID
 		for i := range 3 {

@@ -116,7 +116,7 @@ func TestBatchIsResumable(t *testing.T) {
 		require.Equal(t, storage.RowResult{Err: storage.ErrIDTaken}, first[3], "an earlier row's id")
 		require.True(t, first[4].Created)
 		require.True(t, first[5].Created)
-		_, err := end(l, 6, 1, domain.StateCancelled, true)
+		_, err := end(l, 6, 1, domain.StateCancelled)
 		require.NoError(t, err)
 
 		accepted, err := l.AcceptedRows(t.Context(), "shop", "k")

@@ -33,7 +33,7 @@ func TestPlaceBulk(t *testing.T) {
 			want = append(want, p.ID)
 		}
 		over := accept(t, l, request("over"))
-		_, err := end(l, over.ID, 1, domain.StateCancelled, true)
+		_, err := end(l, over.ID, 1, domain.StateCancelled)
 		require.NoError(t, err)
 		other := request("other")
 		other.ServiceID = "P9"
@@ -69,7 +69,7 @@ func TestPlaceBulkAgain(t *testing.T) {
 		first, err := l.PlaceBulk(t.Context(), storage.PaymentFilter{}, bulkOf("aigul", "b"), 10)
 		require.NoError(t, err)
 		follow(t, l, first[1], domain.EffectHeld)
-		_, err = end(l, paymentOf(t, first[2]), 9, domain.StateSucceeded, false)
+		_, err = end(l, paymentOf(t, first[2]), 9, domain.StateSucceeded)
 		require.NoError(t, err)
 		paying(t, l, "later")
 

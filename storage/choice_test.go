@@ -86,7 +86,7 @@ func TestChoiceIsRepeatedAfterTheEnd(t *testing.T) {
 		p := awaiting(t, l, "k")
 		_, err := l.Choose(t.Context(), p.ID, choice("1"))
 		require.NoError(t, err)
-		ended, err := end(l, p.ID, 9, domain.StateCancelled, true)
+		ended, err := end(l, p.ID, 9, domain.StateCancelled)
 		require.NoError(t, err)
 
 		same, err := l.Choose(t.Context(), p.ID, choice("1"))
@@ -102,7 +102,7 @@ func TestNothingToChoose(t *testing.T) {
 		accepted := accept(t, l, request("accepted"))
 		paid, _ := paying(t, l, "paying")
 		expired := awaiting(t, l, "expired")
-		_, err := end(l, expired.ID, 9, domain.StateExpired, true)
+		_, err := end(l, expired.ID, 9, domain.StateExpired)
 		require.NoError(t, err)
 		sent := accept(t, l, request("sent")) // no code of ours writes this; if one did, the money may have moved
 		_, _, err = l.RecordCheck(t.Context(), storage.CheckRecord{

@@ -10,40 +10,40 @@ import (
 	"tolem/domain"
 )
 
-// Ending orders a terminal state.
+// Ending asks for a terminal state.
 type Ending struct {
 	PaymentID domain.AgentTransactionID
 	Step      int
 	State     domain.State
-	// UnlessPaid writes only while no pay was ever sent: cancelled, expired.
-	UnlessPaid bool
-	// UnlessChosen writes only while no choice of the payer is recorded: expired.
-	UnlessChosen bool
-	OrderID      int64 // of the person who ordered it; 0 when nobody did
-	Execution    string
+	OrderID   int64 // of the action that asks for it; 0 when no person did
+	Execution string
 	// What decided, for an attempt whose outcome the ledger could not record.
 	Code                        *domain.Code
 	TransactionID               int64
 	TransactionDate, StatusDate string
 }
 
-// End writes a terminal state, if the payment is still open and this step is
-// new, and returns the payment as it then stands: the caller goes on from that,
-// not from what it ordered.
-func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
-	var now Payment
-	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		scope := tx
-		if e.UnlessPaid {
-			scope = neverPaid(tx)
+// End writes a terminal state, if the payment is still open, this step is new, and the
+// ledger holds the evidence, and returns the payment as it then stands: the caller goes on
+// from that, not from what it asked for. barred says which evidence is missing.
+//
+// Succeeded and refused need an answered attempt in the journal with this code. Cancelled
+// needs the payment's own cancel, or no person's; expired needs the payer's deadline passed
+// by the database's clock, and no choice; both need that nothing was ever sent. Resolved
+// states are written by Confirm alone. All of it is checked in the transaction that writes.
+func (l *Ledger) End(ctx context.Context, e Ending) (now Payment, barred domain.Barred, err error) {
+	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if barred, err = e.bars(l, tx); err != nil {
+			return err
 		}
-		if e.UnlessChosen {
-			scope = scope.Where("choice_sha256 = ''")
+		if barred != "" {
+			now, err = readPayment(tx, e.PaymentID)
+			return err
 		}
 		columns := After{State: e.State, TransactionID: e.TransactionID,
 			TransactionDate: e.TransactionDate, StatusDate: e.StatusDate}.columns(time.Now())
 		Outcome{Code: e.Code}.columns(columns)
-		changed, err := writeState(scope, e.PaymentID, e.Step, columns)
+		changed, err := writeState(e.scope(tx), e.PaymentID, e.Step, columns)
 		if err != nil {
 			return err
 		}
@@ -56,9 +56,9 @@ func (l *Ledger) End(ctx context.Context, e Ending) (Payment, error) {
 		return err
 	})
 	if err != nil {
-		return Payment{}, fmt.Errorf("end payment %s: %w", e.PaymentID, err)
+		return Payment{}, "", fmt.Errorf("end payment %s: %w", e.PaymentID, err)
 	}
-	return now, nil
+	return now, barred, nil
 }
 
 // journal writes the ending's row, and the effect of the order that it follows.

@@ -36,7 +36,7 @@ func entries(i storage.Incident) (all []domain.IncidentEntry) {
 func TestIncidentOfAnEndedPayment(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
 		p, _ := paying(t, l, "k")
-		now, err := end(l, p.ID, 3, domain.StateRefused, false)
+		now, err := end(l, p.ID, 3, domain.StateRefused)
 		require.NoError(t, err)
 		require.Equal(t, domain.StateRefused, now.State)
 		for _, fact := range []string{"pay answered code 0", "pay answered code 0", "another fact"} {
@@ -60,7 +60,7 @@ func TestIncidentOfAnEndedPayment(t *testing.T) {
 func TestIncidentAboutMoneyIsClosedByTwo(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
 		p, _ := paying(t, l, "k")
-		_, err := end(l, p.ID, 3, domain.StateRefused, false)
+		_, err := end(l, p.ID, 3, domain.StateRefused)
 		require.NoError(t, err)
 		require.NoError(t, l.RaisePayment(t.Context(), p.ID, domain.ReasonPaidAfterEnd, "pay answered code 0"))
 		id := incidentsOf(t, l, storage.IncidentFilter{})[0].ID
@@ -128,7 +128,7 @@ func TestEndClosesPassingIncidents(t *testing.T) {
 		p, _ := paying(t, l, "k")
 		require.NoError(t, l.Flag(t.Context(), p.ID, domain.ReasonTooOld, "run-1"))
 		require.True(t, read(t, l, p.ID).NeedsOperator)
-		_, err := end(l, p.ID, 3, domain.StateSucceeded, false)
+		_, err := end(l, p.ID, 3, domain.StateSucceeded)
 		require.NoError(t, err)
 		require.False(t, read(t, l, p.ID).NeedsOperator)
 		found := incidentsOf(t, l, storage.IncidentFilter{})
@@ -139,7 +139,7 @@ func TestEndClosesPassingIncidents(t *testing.T) {
 		q, _ := paying(t, l, "l")
 		require.NoError(t, l.RaisePayment(t.Context(), q.ID, domain.ReasonTooOld, "open for a day"))
 		require.NoError(t, l.RaisePayment(t.Context(), q.ID, domain.ReasonRefusedAfterEnd, "pay answered code 300"))
-		_, err = end(l, q.ID, 3, domain.StateSucceeded, false)
+		_, err = end(l, q.ID, 3, domain.StateSucceeded)
 		require.NoError(t, err)
 		require.True(t, read(t, l, q.ID).NeedsOperator)
 		require.Equal(t, domain.ReasonRefusedAfterEnd, read(t, l, q.ID).OperatorReason)
@@ -190,7 +190,7 @@ func TestFlagsOfOlderLedgersBecomeIncidents(t *testing.T) {
 			require.Len(t, found, 1)
 			require.True(t, found[0].Open)
 			require.Equal(t, domain.ReasonTooOld, found[0].Reason)
-			_, err = end(l, 12, 3, domain.StateSucceeded, false)
+			_, err = end(l, 12, 3, domain.StateSucceeded)
 			require.NoError(t, err)
 			require.False(t, read(t, l, 12).NeedsOperator)
 		})

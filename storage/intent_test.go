@@ -69,7 +69,7 @@ func TestChoiceIsNotCommitted(t *testing.T) {
 			_, err := l.Choose(t.Context(), p.ID, choice("1"))
 			require.NoError(t, err)
 		}
-		_, err := end(l, ended.ID, 2, domain.StateCancelled, true)
+		_, err := end(l, ended.ID, 2, domain.StateCancelled)
 		require.NoError(t, err)
 		for id, step := range map[domain.AgentTransactionID]int{unchosen.ID: 2, early.ID: 1, ended.ID: 3, stale.ID: stale.Step} {
 			before := read(t, l, id)
@@ -116,7 +116,7 @@ func TestChoiceIsCommittedOnce(t *testing.T) {
 func TestEndUnlessChosen(t *testing.T) {
 	onBothWithJournal(t, func(t *testing.T, l *storage.Ledger, events func(domain.AgentTransactionID) []string) {
 		expiry := func(id domain.AgentTransactionID, step int) storage.Payment {
-			now, err := l.End(t.Context(), storage.Ending{PaymentID: id, Step: step, State: domain.StateExpired, UnlessPaid: true, UnlessChosen: true, Execution: "run-1"})
+			now, _, err := l.End(t.Context(), storage.Ending{PaymentID: id, Step: step, State: domain.StateExpired, Execution: "run-1"})
 			require.NoError(t, err)
 			require.Equal(t, read(t, l, id), now)
 			return now
@@ -127,7 +127,7 @@ func TestEndUnlessChosen(t *testing.T) {
 		before := read(t, l, chosen.ID)
 		require.Equal(t, before, expiry(chosen.ID, 2))
 		require.Equal(t, []string{"chosen  0"}, events(chosen.ID))
-		now, err := end(l, chosen.ID, 3, domain.StateCancelled, true)
+		now, err := end(l, chosen.ID, 3, domain.StateCancelled)
 		require.NoError(t, err)
 		require.Equal(t, domain.StateCancelled, now.State)
 
@@ -141,7 +141,7 @@ func TestEndUnlessChosen(t *testing.T) {
 func TestEndByOrder(t *testing.T) {
 	onBothWithJournal(t, func(t *testing.T, l *storage.Ledger, events func(domain.AgentTransactionID) []string) {
 		cancel := func(p storage.Payment, o storage.Action, step int) storage.Payment {
-			now, err := l.End(t.Context(), storage.Ending{PaymentID: p.ID, Step: step, State: domain.StateCancelled, UnlessPaid: true, OrderID: o.ID, Execution: "run-1"})
+			now, _, err := l.End(t.Context(), storage.Ending{PaymentID: p.ID, Step: step, State: domain.StateCancelled, OrderID: o.ID, Execution: "run-1"})
 			require.NoError(t, err)
 			return now
 		}
@@ -173,7 +173,7 @@ func TestOpenSince(t *testing.T) {
 		paying(t, l, "paying")                // accepted at noon
 		awaiting(t, l, "awaiting")            // its payer thinks
 		over := accept(t, l, request("over")) // ended
-		_, err := end(l, over.ID, 1, domain.StateCancelled, true)
+		_, err := end(l, over.ID, 1, domain.StateCancelled)
 		require.NoError(t, err)
 		chosen := awaiting(t, l, "chosen") // its payer chose at 12:01
 		_, err = l.Choose(t.Context(), chosen.ID, choice("1"))

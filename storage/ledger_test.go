@@ -156,7 +156,7 @@ func TestPaymentsPageByCursorAndFilter(t *testing.T) {
 			p.CreatedAt = storage.At(noon.Add(time.Duration(i/5) * time.Minute)) // five share an instant
 			accepted := accept(t, l, p)
 			if i%5 == 0 {
-				_, err := end(l, accepted.ID, 1, domain.StateCancelled, true)
+				_, err := end(l, accepted.ID, 1, domain.StateCancelled)
 				require.NoError(t, err)
 			}
 		}

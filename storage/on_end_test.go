@@ -29,13 +29,13 @@ func TestEndsAreToldOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		_, err := end(l, p.ID, 9, domain.StateRefused, false)
+		_, err := end(l, p.ID, 9, domain.StateRefused)
 		require.NoError(t, err)
 		require.Equal(t, []string{"payment succeeded"}, told)
 
 		q := accept(t, l, request("q"))
 		for range 2 {
-			_, err = end(l, q.ID, 1, domain.StateCancelled, true)
+			_, err = end(l, q.ID, 1, domain.StateCancelled)
 			require.NoError(t, err)
 		}
 		activeOrder(t, l, "o")

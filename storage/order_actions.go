@@ -22,10 +22,10 @@ type OrderFollowing struct {
 // FollowOrder commits the effect of an action, with its journal row. It takes
 // effect once: an action that has an effect changes nothing any more. An order
 // that has ended is neither held nor released: the action then keeps no effect,
-// and that is no error.
+// and that is no error. An action that is not this order's is ErrNotFound.
 func (l *Ledger) FollowOrder(ctx context.Context, f OrderFollowing) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		fresh, err := followed(tx, f.ActionID, f.Effect)
+		_, fresh, err := followedOwn(tx, f.ID.WorkflowID(), f.ActionID, f.Effect)
 		if err != nil || !fresh {
 			return err
 		}

@@ -97,6 +97,35 @@ func paying(t *testing.T, l *storage.Ledger, key string) (p storage.Payment, sta
 	return read(t, l, p.ID), started
 }
 
-func end(l *storage.Ledger, id domain.AgentTransactionID, step int, state domain.State, unlessPaid bool) (storage.Payment, error) {
-	return l.End(context.Background(), storage.Ending{PaymentID: id, Step: step, State: state, UnlessPaid: unlessPaid, Execution: "run-1"})
+// end ends a payment, with the evidence that this end takes.
+func end(l *storage.Ledger, id domain.AgentTransactionID, step int, state domain.State) (storage.Payment, error) {
+	e := storage.Ending{PaymentID: id, Step: step, State: state, Execution: "run-1"}
+	ctx := context.Background()
+	p, err := l.Payment(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	call, code := "pay", domain.CodeOtherError
+	switch {
+	case state == domain.StateSucceeded:
+		code = domain.CodeSuccess
+	case p.PaySentAt == nil:
+		call = "check"
+	}
+	switch state {
+	case domain.StateSucceeded, domain.StateRefused:
+		e.Code = &code
+		err = l.Exec(ctx, `INSERT INTO journal (process, phase, call, step, attempt, execution, cause, waited, at, duration, body_sha256, outcome, failure, http_status, result_code, result_message)
+			VALUES (?, 'outcome', ?, 0, 0, '', '', 0, 0, 0, '', 'answered', '', 200, ?, '')`, id.WorkflowID(), call, code)
+	case domain.StateExpired:
+		if p.State.Terminal() {
+			break
+		}
+		err = l.Exec(ctx, "UPDATE payments SET payer_until = 1 WHERE id = ?", id)
+	}
+	if err != nil {
+		return p, err
+	}
+	now, _, err := l.End(ctx, e)
+	return now, err
 }

@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"database/sql"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -154,30 +153,44 @@ func TestLateAnswerChangesNothing(t *testing.T) {
 	b.moved(id, 1)
 }
 
-// A final answer that the ledger could not take at that moment is not lost: the
-// workflow records it, for as long as it takes.
+// The ledger dies between the answer and its commit: what the run remembers is no
+// evidence. The same bytes are asked again when the ledger is back, as a recovery and a
+// later pay, for which 202 refuses nothing.
 func TestAnswerThatCouldNotBeRecorded(t *testing.T) {
-	for _, c := range []struct {
-		pay  domain.Code
+	for name, c := range map[string]struct {
+		pay  centre.Answer
 		ends domain.State
-	}{{domain.CodeSuccess, domain.StateSucceeded}, {domain.CodeOtherError, domain.StateRefused}} {
-		t.Run(string(c.ends), func(t *testing.T) {
+		code domain.Code
+	}{
+		"0":   {code(domain.CodeSuccess), domain.StateSucceeded, domain.CodeSuccess},
+		"300": {code(domain.CodeOtherError), domain.StateRefused, domain.CodeOtherError},
+		"202": {once(domain.CodeBadRequest), domain.StateSucceeded, domain.CodeSuccess},
+	} {
+		t.Run(name, func(t *testing.T) {
 			b := newBank(t)
-			db, err := sql.Open("sqlite", b.file)
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			_, err = db.ExecContext(t.Context(), `CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.phase = 'outcome'
-				BEGIN SELECT RAISE(FAIL, 'no space left'); END`)
-			require.NoError(t, err)
-			b.scripted("pay", code(c.pay))
-			p := b.run(nil)
+			b.scripted("pay", c.pay)
+			id := b.accepted(nil)
+			run := b.execution(id)
+			fixed := b.broken("INSERT ON journal WHEN NEW.phase = 'outcome'")
+			sent := 0
+			run.RegisterDelayedCallback(func() { sent = len(b.requests(id, "pay")) }, 29*time.Minute)
+			run.RegisterDelayedCallback(func() {
+				require.Equal(t, domain.StatePaying, b.payment(id).State)
+				require.Less(t, len(b.requests(id, "pay")), 20, "the centre is not asked without a pause")
+				fixed()
+			}, 30*time.Minute)
+			p := run.finish()
 
 			require.Equal(t, c.ends, p.State)
-			require.Equal(t, c.pay, *p.ResultCode)
-			require.Len(t, b.requests(p.ID, "pay"), 1)
+			require.Equal(t, c.code, *p.ResultCode)
+			require.Greater(t, len(b.requests(id, "pay")), sent)
+			b.sameBytes(id, "pay")
+			causes := b.causes(id)
+			require.Equal(t, domain.CauseRecovery, causes[len(causes)-1])
+			require.Zero(t, run.started["EndPayment"])
+			b.moved(id, map[domain.State]int{domain.StateSucceeded: 1}[c.ends])
 			if c.ends == domain.StateSucceeded {
-				b.moved(p.ID, 1)
-				booked, _ := b.centre.Payment(int64(p.ID))
+				booked, _ := b.centre.Payment(int64(id))
 				require.Equal(t, booked.TransactionDate, p.TransactionDate)
 				require.Equal(t, booked.TransactionID, *p.TransactionID)
 			}

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"tolem/activities"
+	"tolem/domain"
 )
 
 // attemptMargin lets HTTP end before the activity does: the call has its own
@@ -38,11 +39,10 @@ func attempt(ctx workflow.Context, policy attemptPolicy,
 	}, activity, in)
 }
 
-// ledgerPatience is how long a write to our own ledger is repeated: for ever.
-// Without it the SDK takes the time-out of one try, and gives up after 10 s.
-const ledgerPatience = 100 * 365 * 24 * time.Hour
+// ledgerPatience is how long a write to our own ledger is repeated until somebody is told.
+const ledgerPatience = 10 * time.Minute
 
-// ledgerPolicy is for writes to our own ledger: 10 s each, again for ever, at
+// ledgerPolicy is for writes to our own ledger: 10 s each, again for ten minutes, at
 // most a minute apart. They are conditional, so a repetition changes nothing.
 func ledgerPolicy(summary string) workflow.LocalActivityOptions {
 	return workflow.LocalActivityOptions{
@@ -66,15 +66,59 @@ func regular[In, Out any](ctx workflow.Context, policy workflow.ActivityOptions,
 	return out, err
 }
 
-// insist runs one write to the ledger until it succeeds, also when the run was
-// cancelled: somebody waits for its effect. The policy retries for ever; what
-// ends it all the same (a panic of the activity) comes round again here.
-func insist[In, Out any](ctx workflow.Context, summary string, activity activities.Activity[In, Out], in In) Out {
+// lateLedgers counts, in this worker, the writes that the ledger did not take for ten
+// minutes; a write that is late for an hour counts six times.
+const lateLedgers = "tolem_ledger_writes_late"
+
+// insistent is a process that writes to the ledger until the ledger takes it.
+type insistent interface {
+	// lose ends the run: what it is for is not in the ledger.
+	lose(err error)
+	// raise has a person look, in the ledger and in Temporal.
+	raise(ctx workflow.Context, why domain.OperatorReason)
+}
+
+// insist is persist for a write that somebody waits for: also when the run was cancelled.
+func insist[In, Out any](ctx workflow.Context, of insistent, summary string, activity activities.Activity[In, Out], in In) Out {
 	ctx, done := workflow.NewDisconnectedContext(ctx)
 	defer done()
+	out, _ := persist(ctx, of, summary, activity, in)
+	return out
+}
+
+// persist runs one write to the ledger until it succeeds, the context ends, or the ledger
+// says that what it is for does not exist: that ends the run, since no repetition changes
+// it. Everything else means that the ledger does not answer, and is repeated. After each
+// ten minutes that is counted, and shown in Temporal; a person is asked to look in the
+// ledger when it is back.
+func persist[In, Out any](ctx workflow.Context, of insistent, summary string, activity activities.Activity[In, Out], in In) (out Out, ok bool) {
+	late := false
 	for {
-		if out, err := do(ctx, ledgerPolicy(summary), activity, in); err == nil {
-			return out
+		out, err := do(ctx, ledgerPolicy(summary), activity, in)
+		switch {
+		case err == nil:
+			if late {
+				of.raise(ctx, domain.ReasonLedgerLate)
+			}
+			return out, true
+		case activities.IsFinal(err):
+			of.lose(err)
+			return out, false
+		case ctx.Err() != nil:
+			return out, false
+		}
+		if raisesLateLedger(ctx) {
+			late = true
+			showLateLedger(ctx, summary)
 		}
 	}
+}
+
+// showLateLedger says in Temporal and in the metrics that the ledger did not take a write.
+func showLateLedger(ctx workflow.Context, summary string) {
+	workflow.GetMetricsHandler(ctx).Counter(lateLedgers).Inc(1)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, NeedsOperator.ValueSet(true)); err != nil {
+		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
+	}
+	workflow.SetCurrentDetails(ctx, "the ledger has not taken this for ten minutes or more: "+summary+" · it is repeated until it does")
 }

@@ -200,6 +200,22 @@ func (b *bank) broken(at string) (mend func()) {
 	return func() { b.sql("DROP TRIGGER broken") }
 }
 
+// openReasons are those of the payment's open incidents, the newest first.
+func (b *bank) openReasons(id domain.AgentTransactionID) (all []domain.OperatorReason) {
+	b.t.Helper()
+	yes := true
+	found, _, err := b.ledger.Incidents(context.WithoutCancel(b.t.Context()), storage.IncidentFilter{Process: domain.ProcessPayment, Subject: id.String(), Open: &yes}, "", 50)
+	require.NoError(b.t, err)
+	for _, i := range found {
+		all = append(all, i.Reason)
+	}
+	return all
+}
+
+// deadlinePasses has every payer's deadline pass by the ledger's clock, which skipped time
+// does not move.
+func (b *bank) deadlinePasses() { b.sql("UPDATE payments SET payer_until = 1") }
+
 // down takes the payments away from the ledger: nothing can be read or written.
 func (b *bank) down() (up func()) {
 	b.t.Helper()

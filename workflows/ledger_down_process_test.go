@@ -53,7 +53,7 @@ func TestFlagWhenTheLedgerIsBack(t *testing.T) {
 	run.RegisterDelayedCallback(func() { mend() }, 90*time.Minute)
 	run.RegisterDelayedCallback(func() {
 		require.True(t, b.payment(id).NeedsOperator)
-		require.Equal(t, domain.ReasonTooOld, b.payment(id).OperatorReason)
+		require.Equal(t, []domain.OperatorReason{domain.ReasonLedgerLate, domain.ReasonTooOld}, b.openReasons(id))
 	}, 92*time.Minute)
 	require.Equal(t, domain.StateSucceeded, run.finish().State)
 	b.moved(id, 1)
@@ -226,8 +226,11 @@ func TestAskedAnswerThatCouldNotBeRecorded(t *testing.T) {
 	require.Equal(t, domain.StateSucceeded, p.State)
 	resolve.effect(t, domain.EffectAttempted)
 	require.Equal(t, domain.StateSucceeded, resolve.State)
-	late.refusal(t, domain.RefusalEnded)
-	require.Len(t, b.requests(id, "pay"), 3)
+	late.effect(t, domain.EffectAttempted)
+	causes := b.causes(id)
+	require.Equal(t, domain.CauseRecovery, causes[len(causes)-1], "asked again when the ledger was back")
+	require.Less(t, len(causes), 25)
+	b.sameBytes(id, "pay")
 	b.moved(id, 1)
 }
 

@@ -37,6 +37,9 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 	for o.in(ctx, domain.OrderActive) && !o.full(ctx) {
 		o.lookForPayout(ctx)
 	}
+	if o.lost != nil {
+		return OrderResult{}, o.lost
+	}
 	if o.open() { // the history has grown long; the next run goes on from the ledger
 		return OrderResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowOrder, in)
 	}

@@ -43,14 +43,17 @@ func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
 	if r.ask(ctx); r.now.Sent { // by another run
 		r.waits, r.cause = r.now.Waits, domain.CauseRecovery
 	}
-	for !r.now.State.Terminal() && !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+	for r.open() && !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 		r.attempt(ctx)
-		if !r.now.State.Terminal() {
+		if r.open() {
 			r.wait(ctx)
 			r.ask(ctx) // "after a timeout call … data for returns before repeating"
 		}
 	}
-	if !r.now.State.Terminal() {
+	if r.lost != nil {
+		return ReturnResult{}, r.lost
+	}
+	if r.open() {
 		return ReturnResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowReturn, in)
 	}
 	r.show(ctx, "")
@@ -69,7 +72,11 @@ type goodsReturn struct {
 	waited time.Duration
 	cause  domain.Cause
 	began  time.Time
+	lost   error // the ledger has no such return
 }
+
+// open says that the return has not ended.
+func (r *goodsReturn) open() bool { return r.lost == nil && !r.now.State.Terminal() }
 
 // ask reads what the bank has taken back, if a return may have been sent.
 func (r *goodsReturn) ask(ctx workflow.Context) {
@@ -106,7 +113,11 @@ func (r *goodsReturn) call() activities.ReturnCallInput {
 // take takes over a call's result; an error means that nothing was reported, and the
 // next call learns from the ledger.
 func (r *goodsReturn) take(got activities.ReturnCallResult, err error) {
-	if err != nil {
+	switch {
+	case activities.IsFinal(err):
+		r.lose(err)
+		return
+	case err != nil:
 		r.now.Failure = notReported
 		return
 	}
@@ -124,13 +135,20 @@ func (r *goodsReturn) wait(ctx workflow.Context) {
 	late := r.began.Add(r.input.RaiseAfter)
 	if r.input.RaiseAfter > 0 && r.now.Reason == "" && !late.After(due) {
 		r.sleepUntil(ctx, late, due)
-		insist(ctx, "needs an operator", activities.FlagReturn, activities.FlagReturnInput{
-			OrderID: r.input.OrderID, ReturnID: r.input.ReturnID, Reason: domain.ReasonReturnUnknown})
-		r.now.Reason = domain.ReasonReturnUnknown
+		r.raise(ctx, domain.ReasonReturnUnknown)
 	}
 	r.sleepUntil(ctx, due, due)
 	r.waits++
 	r.waited = waitedSince(ctx, began, after)
+}
+
+// lose ends the run: the ledger has no such return.
+func (r *goodsReturn) lose(err error) { r.lost = err }
+
+// raise asks a person to look, in the ledger and in Temporal.
+func (r *goodsReturn) raise(ctx workflow.Context, why domain.OperatorReason) {
+	insist(ctx, r, "needs an operator", activities.FlagReturn, activities.FlagReturnInput{OrderID: r.input.OrderID, ReturnID: r.input.ReturnID, Reason: why})
+	r.now.Reason = why
 }
 
 func (r *goodsReturn) sleepUntil(ctx workflow.Context, wake, due time.Time) {

@@ -65,6 +65,7 @@ type order struct {
 	news      bool           // the bank called back, or the store decided
 	tries     int            // calls made; who brought news waits for one
 	cancelled bool           // Cancel from Temporal's UI, not noted yet
+	lost      error          // the ledger has no such order
 }
 
 // beginOrder checks the input, reads where the ledger has the order, and listens.
@@ -91,13 +92,16 @@ func beginOrder(ctx, outside workflow.Context, in OrderInput) (*order, error) {
 }
 
 // open says whether the order has not ended.
-func (o *order) open() bool { return !o.now.State.Terminal() }
+func (o *order) open() bool { return o.lost == nil && !o.now.State.Terminal() }
+
+// lose ends the run: the ledger has no such order.
+func (o *order) lose(err error) { o.lost = err }
 
 // in says whether the order is in one of the states, when everything that people
 // ordered has been heard.
 func (o *order) in(ctx workflow.Context, states ...domain.OrderState) bool {
 	o.hear(ctx)
-	return slices.Contains(states, o.now.State)
+	return o.lost == nil && slices.Contains(states, o.now.State)
 }
 
 // full says that the history has grown long and nobody waits for this run.
@@ -107,7 +111,7 @@ func (o *order) full(ctx workflow.Context) bool {
 
 // read takes over where the ledger has the order; nobody is called.
 func (o *order) read(ctx workflow.Context) {
-	o.take(insist(ctx, "read the order", activities.ReadOrder, activities.OrderCallInput{OrderID: o.input.OrderID, Step: o.step}).OrderStanding)
+	o.take(insist(ctx, o, "read the order", activities.ReadOrder, activities.OrderCallInput{OrderID: o.input.OrderID, Step: o.step}).OrderStanding)
 }
 
 // take copies the ledger's standing.
@@ -156,7 +160,7 @@ func (o *order) regular(ctx workflow.Context, activity orderCall, summary string
 func (o *order) report(ctx workflow.Context, got activities.OrderCallResult, err error) {
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("call reported no outcome", "error", err)
-		o.read(ctx)
+		o.read(ctx) // a final error comes out here too
 		o.last = notReported
 		return
 	}
@@ -185,14 +189,14 @@ func (o *order) attempt(ctx workflow.Context, activity orderCall, name string) {
 // endUnsent ends an order that its store rejected before anything was sent.
 func (o *order) endUnsent(ctx workflow.Context) {
 	o.step++
-	o.take(insist(ctx, "rejected before anything was sent", activities.EndUnsentOrder, activities.EndOrderInput{
+	o.take(insist(ctx, o, "rejected before anything was sent", activities.EndUnsentOrder, activities.EndOrderInput{
 		OrderID: o.input.OrderID, Step: o.step, FailReason: domain.FailRejectedByStore,
 	}))
 }
 
 // autoConfirm lets the order confirm itself, as its store asked.
 func (o *order) autoConfirm(ctx workflow.Context) {
-	o.take(insist(ctx, "confirm as the store asked in advance", activities.AutoConfirm, activities.AutoConfirmInput{OrderID: o.input.OrderID}))
+	o.take(insist(ctx, o, "confirm as the store asked in advance", activities.AutoConfirm, activities.AutoConfirmInput{OrderID: o.input.OrderID}))
 }
 
 // result answers whoever still waits, shows the end and returns it.

@@ -113,6 +113,9 @@ func (o *order) carryOut(ctx workflow.Context, a *orderAction) {
 	case why != "":
 		o.answer(a, OrderActionResult{Refusal: why})
 		return
+	case !lookUp(ctx, o, o.input.OrderID.WorkflowID(), a.action, &a.ActionInput):
+		o.answer(a, OrderActionResult{Refusal: domain.RefusalUnknownAction})
+		return
 	case a.action == domain.ActionHold:
 		o.follow(ctx, a, domain.EffectHeld)
 		return
@@ -125,9 +128,17 @@ func (o *order) carryOut(ctx workflow.Context, a *orderAction) {
 // follow commits the effect of an action and answers it. The ledger has the last
 // word: one that had its effect in an earlier run has none now.
 func (o *order) follow(ctx workflow.Context, a *orderAction, effect domain.Effect) {
-	got := insist(ctx, "action followed: "+string(effect), activities.FollowInstalmentAction,
+	got := insist(ctx, o, "action followed: "+string(effect), activities.FollowInstalmentAction,
 		activities.FollowOrderInput{OrderID: o.input.OrderID, ActionID: a.OrderID, Effect: effect})
+	if o.lost != nil {
+		o.answer(a, OrderActionResult{Refusal: domain.RefusalUnknownAction})
+		return
+	}
 	o.take(got.OrderStanding)
+	if got.Unknown {
+		o.answer(a, OrderActionResult{Refusal: domain.RefusalUnknownAction})
+		return
+	}
 	if got.Effect == "" {
 		o.answer(a, OrderActionResult{Refusal: domain.RefusalOrderEnded})
 		return
@@ -199,7 +210,7 @@ func (o *order) sleep(ctx workflow.Context, after time.Duration, what string) (w
 
 // raise asks a person to look, in the ledger and in Temporal.
 func (o *order) raise(ctx workflow.Context, why domain.OperatorReason) {
-	insist(ctx, "needs an operator: "+string(why), activities.FlagInstalmentOrder, activities.FlagOrderInput{OrderID: o.input.OrderID, Reason: why})
+	insist(ctx, o, "needs an operator: "+string(why), activities.FlagInstalmentOrder, activities.FlagOrderInput{OrderID: o.input.OrderID, Reason: why})
 	o.now.Reason = why
 	o.show(ctx)
 }

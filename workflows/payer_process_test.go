@@ -265,13 +265,37 @@ func TestPayerDeadline(t *testing.T) {
 	run := b.execution(id)
 	run.input.PayerDeadline = 30 * time.Minute
 	run.SetStartTime(until.Add(-10 * time.Minute))
-	run.RegisterDelayedCallback(func() { require.Equal(t, domain.StateAwaitingPayer, b.payment(id).State) }, 9*time.Minute)
+	run.RegisterDelayedCallback(func() {
+		require.Equal(t, domain.StateAwaitingPayer, b.payment(id).State)
+		b.deadlinePasses()
+	}, 9*time.Minute)
 	late := run.chooses(11*time.Minute, contracts().choice)
 	p := run.finish()
 	require.Equal(t, domain.StateExpired, p.State)
 	require.False(t, late.done)
 	require.Empty(t, b.requests(id, "pay"))
 	b.moved(id, 0)
+}
+
+// The deadline is the ledger's, by its clock: a run whose own clock is ahead asks again
+// until it has passed, and the payer may choose meanwhile.
+func TestExpiryWaitsForTheLedgersClock(t *testing.T) {
+	for _, chooses := range []bool{false, true} {
+		b := newBank(t)
+		id := b.accepted(contracts().change)
+		run := b.execution(id)
+		run.input.PayerDeadline = time.Hour
+		run.RegisterDelayedCallback(func() { require.Equal(t, domain.StateAwaitingPayer, b.payment(id).State) }, time.Hour+20*time.Second)
+		if chooses {
+			run.chooses(time.Hour+22*time.Second, contracts().choice)
+		} else {
+			run.RegisterDelayedCallback(b.deadlinePasses, time.Hour+22*time.Second)
+		}
+		p := run.finish()
+		require.Equal(t, map[bool]domain.State{false: domain.StateExpired, true: domain.StateSucceeded}[chooses], p.State)
+		require.Less(t, run.started["EndPayment"], 8)
+		b.moved(id, map[bool]int{false: 0, true: 1}[chooses])
+	}
 }
 
 // A second news of the same choice, and one to a payment that never asked, change

@@ -47,20 +47,22 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 		if p.payerChooses(ctx) {
 			p.commitChoice(ctx)
 		} else if ctx.Err() == nil {
-			p.end(ctx, activities.EndInput{State: domain.StateExpired, UnlessPaid: true, UnlessChosen: true})
+			p.expire(ctx)
 		}
 	}
 	if ctx.Err() != nil { // Cancel from Temporal's UI
 		p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true})
 	}
 	if p.closed() {
-		return p.result(ctx), nil
+		return p.result(ctx), p.lost
 	}
 
 	paying, done := workflow.NewDisconnectedContext(ctx) // money may move from here: no cancel from outside
 	defer done()
 	p.flagCancel(ctx, paying)
-	p.until(paying, pay)
-	p.recordAnswer(paying) // if the attempt that brought it could not
-	return p.result(paying), nil
+	for !p.closed() {
+		p.until(paying, pay)
+		p.recordAnswer(paying) // of a run that began before unrecorded answers were asked again
+	}
+	return p.result(paying), p.lost
 }

@@ -150,6 +150,10 @@ func (p *payment) carryOut(ctx workflow.Context, o *paymentAction) {
 		p.refuse(ctx, o, why)
 		return
 	}
+	if p.lost != nil || !lookUp(ctx, p, p.in.PaymentID.WorkflowID(), o.action, &o.ActionInput) {
+		p.answer(o, ActionResult{Refusal: domain.RefusalUnknownAction})
+		return
+	}
 	switch {
 	case o.action == domain.ActionHold:
 		p.follow(ctx, o, activities.FollowInput{Effect: domain.EffectHeld})
@@ -192,10 +196,18 @@ func (p *payment) refuse(ctx workflow.Context, o *paymentAction, why domain.Refu
 // in an earlier run has none now, and a payment that has ended is not held.
 func (p *payment) follow(ctx workflow.Context, o *paymentAction, in activities.FollowInput) {
 	in.PaymentID, in.OrderID = p.in.PaymentID, o.OrderID
-	got := insist(ctx, "order followed: "+string(in.Effect), activities.FollowOrder, in)
+	got := insist(ctx, p, "order followed: "+string(in.Effect), activities.FollowOrder, in)
+	if p.lost != nil {
+		p.answer(o, ActionResult{Refusal: domain.RefusalUnknownAction})
+		return
+	}
 	p.takeOver(got.Standing)
 	if got.State.Terminal() {
 		p.state = got.State
+	}
+	if got.Unknown {
+		p.answer(o, ActionResult{Refusal: domain.RefusalUnknownAction})
+		return
 	}
 	if got.Effect == "" {
 		p.answer(o, ActionResult{Refusal: domain.RefusalEnded})
@@ -206,9 +218,13 @@ func (p *payment) follow(ctx workflow.Context, o *paymentAction, in activities.F
 
 // cancel ends the payment, unless the ledger says that a pay was sent.
 func (p *payment) cancel(ctx workflow.Context, o *paymentAction) {
-	p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true, OrderID: o.OrderID})
-	if p.state == domain.StateCancelled {
+	barred := p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true, OrderID: o.OrderID})
+	switch {
+	case p.state == domain.StateCancelled:
 		p.answer(o, ActionResult{Effect: domain.EffectCancelled})
+		return
+	case barred != "", p.lost != nil:
+		p.answer(o, ActionResult{Refusal: domain.RefusalUnknownAction})
 		return
 	}
 	p.answer(o, ActionResult{Refusal: p.standing().Refuses(domain.ActionCancel, "")})
@@ -218,13 +234,16 @@ func (p *payment) cancel(ctx workflow.Context, o *paymentAction) {
 func (p *payment) confirm(ctx workflow.Context, o *paymentAction) {
 	for {
 		p.step++
-		got := insist(ctx, "a second operator resolves", activities.ConfirmOrder,
+		got := insist(ctx, p, "a second operator resolves", activities.ConfirmOrder,
 			activities.ConfirmInput{PaymentID: p.in.PaymentID, Step: p.step, OrderID: o.OrderID})
 		if got.State.Terminal() {
 			p.state = got.State
 		}
 		p.step = max(p.step, got.Step)
 		switch {
+		case p.lost != nil:
+			p.answer(o, ActionResult{Refusal: domain.RefusalUnknownAction})
+			return
 		case got.Refusal != "":
 			p.refuse(ctx, o, got.Refusal)
 			return
@@ -307,7 +326,7 @@ func (p *payment) lapse(ctx workflow.Context) {
 	if p.closed() || !reached(p.lapsesAt(), workflow.Now(ctx)) {
 		return
 	}
-	insist(ctx, "the proposal lapses", activities.LapseProposal, activities.LapseInput{PaymentID: p.in.PaymentID, OrderID: p.proposedBy})
+	insist(ctx, p, "the proposal lapses", activities.LapseProposal, activities.LapseInput{PaymentID: p.in.PaymentID, OrderID: p.proposedBy})
 	p.proposed = ""
 	p.freed = !p.held
 }

@@ -50,10 +50,13 @@ func PaymentOrder(ctx workflow.Context, in PaymentOrderInput) (PaymentOrderResul
 		case c.asks() && c.due(ctx, c.gatherAt):
 			c.gather(ctx)
 		case c.complete():
-			c.take(insist(ctx, "the dossier is complete: request was sent", activities.SendRequest, c.input(domain.CauseScheduled)))
+			c.take(insist(ctx, c, "the dossier is complete: request was sent", activities.SendRequest, c.input(domain.CauseScheduled)))
 		default:
 			c.rest(ctx, "waits")
 		}
+	}
+	if c.lost != nil {
+		return PaymentOrderResult{}, c.lost
 	}
 	if c.open() { // the history has grown long; the next run goes on from the ledger
 		return PaymentOrderResult{}, workflow.NewContinueAsNewError(ctx, activities.WorkflowPaymentOrder, in)
@@ -72,6 +75,7 @@ type contract struct {
 	tellAt, gatherAt time.Time // when the next attempt is due; zero is now
 	tells, gathers   int       // failed in a row
 	news, cancelled  bool
+	lost             error // the ledger has no such contract
 }
 
 // beginContract listens and reads where the ledger has the contract.
@@ -92,7 +96,12 @@ func beginContract(ctx, outside workflow.Context, in PaymentOrderInput) *contrac
 }
 
 // open says that the payment order has not ended, or that Loxon is still to be told.
-func (c *contract) open() bool { return c.news || !c.now.State.Terminal() || c.now.Untold > 0 }
+func (c *contract) open() bool {
+	return c.lost == nil && (c.news || !c.now.State.Terminal() || c.now.Untold > 0)
+}
+
+// lose ends the run: the ledger has no such contract.
+func (c *contract) lose(err error) { c.lost = err }
 
 // full says that the history has grown long and no news waits for this run.
 func (c *contract) full(ctx workflow.Context) bool {
@@ -123,7 +132,7 @@ func (c *contract) read(ctx workflow.Context) {
 		c.raise(ctx, domain.ReasonCancelledRun)
 		return
 	}
-	c.take(insist(ctx, "read the contract", activities.ReadContract, c.input(domain.CauseScheduled)))
+	c.take(insist(ctx, c, "read the contract", activities.ReadContract, c.input(domain.CauseScheduled)))
 }
 
 func (c *contract) take(s activities.CollectionStanding) { c.now = s }
@@ -214,7 +223,7 @@ func (c *contract) lateAt() (time.Time, domain.OperatorReason) {
 func (c *contract) raise(ctx workflow.Context, why domain.OperatorReason) {
 	in := c.input(domain.CauseScheduled)
 	in.Reason = why
-	c.take(insist(ctx, "needs an operator: "+string(why), activities.FlagContract, in))
+	c.take(insist(ctx, c, "needs an operator: "+string(why), activities.FlagContract, in))
 	c.show(ctx, time.Time{})
 }
 

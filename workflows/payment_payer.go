@@ -68,10 +68,10 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 // a recorded choice the payment goes on waiting.
 func (p *payment) commitChoice(ctx workflow.Context) {
 	p.step++
-	got, err := do(ctx, ledgerPolicy("commit the payer's choice"), activities.CommitChoice,
+	got, ok := persist(ctx, p, "commit the payer's choice", activities.CommitChoice,
 		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
 	switch {
-	case err != nil: // the run was cancelled meanwhile; the policy retries everything else
+	case !ok: // the run was cancelled meanwhile
 	case got.State == domain.StateAwaitingPayer:
 		p.step, p.chosen = max(p.step, got.Step), got.Chosen
 	default:
@@ -79,4 +79,17 @@ func (p *payment) commitChoice(ctx workflow.Context) {
 		p.since = workflow.Now(ctx)
 	}
 	p.looks++
+}
+
+// clockMargin is how long an expiry waits for the database's clock, which lags behind
+// Temporal's.
+const clockMargin = 5 * time.Second
+
+// expire ends the payment because its payer did not choose in time. The deadline is the
+// ledger's, by its clock.
+func (p *payment) expire(ctx workflow.Context) {
+	barred := p.end(ctx, activities.EndInput{State: domain.StateExpired, UnlessPaid: true, UnlessChosen: true})
+	if barred == domain.BarredNotDue {
+		p.payerUntil = workflow.Now(ctx).Add(clockMargin)
+	}
 }

@@ -345,6 +345,7 @@ func TestPayerIsAsked(t *testing.T) {
 			run.RegisterDelayedCallback(func() {
 				require.Equal(t, domain.StateAwaitingPayer, b.payment(id).State)
 				require.Equal(t, c.asks, b.payment(id).AsksPayer)
+				b.deadlinePasses()
 			}, 23*time.Hour)
 			p := run.finish()
 

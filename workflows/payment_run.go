@@ -54,7 +54,8 @@ type payment struct {
 	nextAt   time.Time
 	// shownNext says that people were shown a next attempt, so that it is taken away.
 	shownNext bool
-	behind    bool // an earlier execution had moved the payment on: attempts now are recovery
+	behind    bool  // an earlier execution had moved the payment on: attempts now are recovery
+	lost      error // the ledger has no such payment: only a bug, a stranger or a restore starts this run
 	last      activities.AttemptResult
 
 	people
@@ -74,7 +75,11 @@ func begin(ctx workflow.Context, in PaymentInput) (*payment, error) {
 	return p, nil
 }
 
-func (p *payment) closed() bool { return p.state.Terminal() }
+// closed says that nothing more is to be done.
+func (p *payment) closed() bool { return p.state.Terminal() || p.lost != nil }
+
+// lose ends the run: the ledger has no such payment.
+func (p *payment) lose(err error) { p.lost = err }
 
 // until makes attempts of one step, with the same bytes, until an answer ends
 // it, the ledger says that the payment has moved past it, a person ends the
@@ -98,8 +103,15 @@ func (p *payment) until(ctx workflow.Context, s step) {
 		case p.last.Behind:
 			cause, first = domain.CauseRecovery, false
 			continue
-		case p.last.Verdict.Final():
+		case p.last.Verdict.Final() && (s.name == check.name || p.closed() || !asksAgain(ctx)):
 			return
+		case p.last.Verdict.Final(): // the ledger could not take it: see asksAgain
+			p.pauses++
+			first = false
+			if cause = p.wait(ctx, s, turn{cause: domain.CauseRecovery, after: activities.GrowingPause(unreportedPause, p.pauses-1)}); cause == "" {
+				return
+			}
+			continue
 		}
 		first = first && p.last.NotSent != ""
 		if cause = p.wait(ctx, s, p.due(cause)); cause == "" {
@@ -122,9 +134,9 @@ func (p *payment) commitIntent(ctx workflow.Context) {
 		return
 	}
 	p.step++
-	got, err := do(ctx, ledgerPolicy("commit the intent to pay"), activities.CommitIntent,
+	got, ok := persist(ctx, p, "commit the intent to pay", activities.CommitIntent,
 		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
-	if err == nil { // else the run was cancelled meanwhile; the policy retries everything else
+	if ok { // else the run was cancelled meanwhile
 		p.learn(got)
 	}
 }
@@ -162,6 +174,10 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 	summary := fmt.Sprintf("%s · attempt %d of this payment · %s", s.name, p.attempts+1, cause)
 	policy := attemptPolicy{timeout: p.in.PartnerTimeout + attemptMargin, local: local, summary: summary}
 	got, err := attempt(ctx, policy, s.attempt, in)
+	if activities.IsFinal(err) {
+		p.lose(err)
+		return
+	}
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("attempt reported no outcome", "call", s.name, "error", err)
 		got = activities.AttemptResult{Verdict: domain.Verdict{Means: domain.Repeat}, Failure: notReported}
@@ -200,12 +216,14 @@ func (p *payment) learn(got activities.AttemptResult) {
 	}
 }
 
-// recordAnswer writes a final answer that its attempt could not record, because
-// the ledger was down just then.
+// recordAnswer is what older runs did with a final answer that its attempt could not
+// record: what they remembered was written. Without an answer like it in the journal the
+// ledger does not take it any more, and the same bytes are asked again.
 func (p *payment) recordAnswer(ctx workflow.Context) {
 	if p.closed() {
 		return
 	}
+	p.behind = true // an attempt that follows is a recovery
 	state := domain.StateRefused
 	if p.last.Verdict.Means == domain.Succeeded {
 		state = domain.StateSucceeded
@@ -216,19 +234,18 @@ func (p *payment) recordAnswer(ctx workflow.Context) {
 	})
 }
 
-// end orders a terminal state until the ledger has one, or has a pay or a choice
-// that forbids the order: then the payment goes on from there, whatever was
-// ordered. It runs to its end even when the run was cancelled.
-func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
-	ctx, done := workflow.NewDisconnectedContext(ctx)
-	defer done()
+// end asks for a terminal state until the ledger has one, or has a pay or a choice
+// that forbids it: then the payment goes on from there, whatever was asked for. It runs
+// to its end even when the run was cancelled. barred says that the ledger has no evidence
+// for the end: asking again would not change that.
+func (p *payment) end(ctx workflow.Context, in activities.EndInput) (barred domain.Barred) {
 	in.PaymentID = p.in.PaymentID
 	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) {
 		p.step++
 		in.Step = p.step
-		now, err := do(ctx, ledgerPolicy("end as "+string(in.State)), activities.EndPayment, in)
-		if err != nil {
-			continue // the policy retries for ever; a panic of the activity lands here
+		now := insist(ctx, p, "end as "+string(in.State), activities.EndPayment, in)
+		if p.lost != nil {
+			return ""
 		}
 		p.known, p.behind = true, p.behind || now.PaySent && !p.paySent
 		p.state, p.paySent, p.attempts = now.State, now.PaySent, now.Attempts
@@ -237,7 +254,11 @@ func (p *payment) end(ctx workflow.Context, in activities.EndInput) {
 			p.code = now.Code
 		}
 		p.takeOver(now.Standing)
+		if now.Barred != "" {
+			return now.Barred
+		}
 	}
+	return ""
 }
 
 // flagCancel watches the run's own context: a Cancel after pay may have been sent
@@ -252,13 +273,16 @@ func (p *payment) flagCancel(ctx, paying workflow.Context) {
 // raise asks a person to look, in the ledger and in Temporal.
 func (p *payment) raise(ctx workflow.Context, reason domain.OperatorReason) {
 	p.reason = reason
-	insist(ctx, "needs an operator: "+string(reason), activities.FlagPayment, activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason})
+	insist(ctx, p, "needs an operator: "+string(reason), activities.FlagPayment, activities.FlagInput{PaymentID: p.in.PaymentID, Reason: reason})
 	p.show(ctx)
 }
 
 // result answers whoever still waits, shows the end and returns it.
 func (p *payment) result(ctx workflow.Context) PaymentResult {
 	p.dismiss(ctx)
+	if p.lost != nil {
+		return PaymentResult{}
+	}
 	p.reason, p.held, p.proposed = "", false, ""
 	p.show(ctx)
 	return PaymentResult{State: p.state, Code: p.code, Attempts: p.attempts}

@@ -1,0 +1,25 @@
+package workflows
+
+import "go.temporal.io/sdk/workflow"
+
+// Changes that histories of older programs must not see. Each predicate is asked only
+// where its change matters, so that a history without such a moment holds no marker.
+
+// raisesLateLedger says that a write to the ledger that is ten minutes late asks for a
+// person. May go when no run is open that began before December 2026.
+func raisesLateLedger(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "late-ledger-is-raised", workflow.DefaultVersion, 1) >= 1
+}
+
+// asksAgain says that a final answer which the ledger could not take is no evidence: the
+// same bytes are sent again when the ledger is back. Older runs recorded what they
+// remembered. May go when no run is open that began before December 2026.
+func asksAgain(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "unrecorded-answer-is-asked-again", workflow.DefaultVersion, 1) >= 1
+}
+
+// looksUpActions says that an update's action is looked up in the ledger before anything is
+// done for it. May go when no run is open that began before December 2026.
+func looksUpActions(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "actions-are-looked-up", workflow.DefaultVersion, 1) >= 1
+}
