@@ -16,7 +16,7 @@ import (
 func refusedAfterwards(t *testing.T, l *storage.Ledger, key string) storage.Payment {
 	t.Helper()
 	p, _ := paying(t, l, key)
-	p, err := end(l, p.ID, 3, domain.StateRefused, false)
+	p, err := end(l, p.ID, 3, domain.StateRefused)
 	require.NoError(t, err)
 	require.NoError(t, l.RaisePayment(t.Context(), p.ID, domain.ReasonPaidAfterEnd, "pay answered code 0"))
 	return read(t, l, p.ID)
@@ -56,7 +56,7 @@ func TestEndedProcessesWithIncidentsAreStuck(t *testing.T) {
 			}
 		}
 		done, _ := paying(t, l, "done")
-		_, err := end(l, done.ID, 3, domain.StateSucceeded, false)
+		_, err := end(l, done.ID, 3, domain.StateSucceeded)
 		require.NoError(t, err)
 		young := request("young")
 		young.CreatedAt = storage.At(noon.Add(time.Hour))
@@ -201,7 +201,7 @@ func TestOpenedIncidentsAreReported(t *testing.T) {
 func TestListsOfWhatIsStuckReadIndexes(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *storage.Ledger) {
 		ended, _ := paying(t, l, "ended")
-		_, err := end(l, ended.ID, 3, domain.StateSucceeded, false)
+		_, err := end(l, ended.ID, 3, domain.StateSucceeded)
 		require.NoError(t, err)
 		acceptOrder(t, l, "ended")
 		require.NoError(t, l.Exec(t.Context(), "UPDATE instalment_orders SET state = 'paid_out'"))
