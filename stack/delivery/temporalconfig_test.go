@@ -118,6 +118,10 @@ func TestServerRunsWithItsFiles(t *testing.T) {
 	done, err := app.Setup(t.Context(), c)
 	require.NoError(t, err)
 	require.Equal(t, "created, closed workflows are kept for 72h0m0s", done[0].Did)
+	temporal, err := client.Dial(c.Temporal)
+	require.NoError(t, err)
+	t.Cleanup(temporal.Close)
+	unusedAreRefused(t, temporal, "tolem", inventedEnd(1))
 }
 
 // nextPort counts through ports below the range from which systems take those of outgoing

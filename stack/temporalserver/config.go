@@ -22,9 +22,9 @@ const (
 	shards = 4
 )
 
-// dynamicConfig is fixed for the life of the process.
+// dynamicConfig is fixed for the life of the process; unused.go lists what it turns off.
 func dynamicConfig() dynamicconfig.Client {
-	return dynamicconfig.StaticClient{
+	settings := dynamicconfig.StaticClient{
 		// One partition per task queue (4 by default): on one host the others
 		// only add hops. The slowest twentieth of polled work was 2.5 times
 		// faster with one.
@@ -58,6 +58,10 @@ func dynamicConfig() dynamicconfig.Client {
 		dynamicconfig.FrontendEnableSchedules.Key():                            true,
 		dynamicconfig.EnableDeploymentVersions.Key():                           true,
 	}
+	for _, feature := range unused {
+		settings[feature.Key()] = false
+	}
+	return settings
 }
 
 // serverConfig is the static configuration: four services, one host, no
