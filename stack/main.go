@@ -58,6 +58,7 @@ func command() *cobra.Command {
 	set.StringVar(&f.apiAddr, "api-addr", "", "address of the API (default API_ADDR, or 127.0.0.1:8080)")
 	set.StringVar(&f.TemporalAddr, "temporal-addr", "127.0.0.1:7233", "address of the embedded Temporal server")
 	set.StringVar(&f.UIAddr, "ui-addr", "127.0.0.1:8233", "address of Temporal's web UI; empty for none")
+	set.BoolVar(&f.UIWriteActions, "ui-write-actions", false, "let people start, signal, reset, cancel and terminate workflows in Temporal's web UI, which only shows otherwise")
 	set.StringVar(&f.KafkaAddr, "kafka-addr", "127.0.0.1:9092", "address of the embedded Kafka broker")
 	set.StringVar(&f.SimulatorsAddr, "simulators-addr", "127.0.0.1:8091", "address of the simulated partners")
 	root.AddCommand(benchCommand(), stormCommand(), partCommand())

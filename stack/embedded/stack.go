@@ -37,6 +37,7 @@ type Options struct {
 	TemporalDB     string // postgres://… for Temporal's own data; "" is a SQLite file
 	TemporalAddr   string
 	UIAddr         string
+	UIWriteActions bool // people may change things in Temporal's web UI
 	KafkaAddr      string
 	SimulatorsAddr string
 	// InfraOnly leaves API and worker to other processes.
@@ -118,7 +119,8 @@ func (s *Stack) startTemporal(ctx context.Context) (err error) {
 		return err
 	}
 	s.temporal, err = temporalserver.Start(ctx, temporalserver.Options{
-		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr, UIAddr: s.o.UIAddr,
+		DataDir: dir, PostgresURL: s.o.TemporalDB, FrontendAddr: s.o.TemporalAddr,
+		UIAddr: s.o.UIAddr, UIWriteActions: s.o.UIWriteActions,
 		Retention: workers.Retention, SearchAttributes: SearchAttributes(),
 	})
 	if err != nil {

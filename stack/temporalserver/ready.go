@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
-	uiserver "github.com/temporalio/ui-server/v2/server"
-	uiconfig "github.com/temporalio/ui-server/v2/server/config"
-	uioptions "github.com/temporalio/ui-server/v2/server/server_options"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
@@ -54,45 +50,6 @@ func awaitFrontend(ctx context.Context, a address, namespace string) (err error)
 	})
 }
 
-// startUI serves the web UI until its Stop. The UI server ends the process if
-// it cannot listen; choosePorts made sure that it can.
-func startUI(ui, frontend address, namespace string, log *serverLog) *uiserver.Server {
-	web := uiserver.NewServer(uioptions.WithConfigProvider(&uiconfig.Config{
-		Host:                hostInURL(ui),
-		Port:                ui.port,
-		TemporalGRPCAddress: frontend.String(),
-		EnableUI:            true,
-		DefaultNamespace:    namespace,
-		CORS:                uiconfig.CORS{CookieInsecure: true}, // plain HTTP on loopback
-		DisableNewsFetch:    true,                                // calls nobody outside
-		HideLogs:            true,
-	}))
-	go func() {
-		if err := web.Start(); err != nil {
-			log.log.Error("temporal server: web UI", "error", err)
-		}
-	}()
-	return web
-}
-
-func awaitUI(ctx context.Context, a address) error {
-	client := &http.Client{Timeout: pollLimit}
-	return poll(ctx, "web UI "+a.String(), func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.String()+"/healthz", nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return err
-		}
-		if response.StatusCode != http.StatusOK {
-			err = errors.New(response.Status)
-		}
-		return errors.Join(err, response.Body.Close())
-	})
-}
-
 // poll repeats the probe until it succeeds or ctx ends; then the error holds
 // the probe's last answer.
 func poll(ctx context.Context, what string, probe func(context.Context) error) error {
@@ -111,12 +68,4 @@ func poll(ctx context.Context, what string, probe func(context.Context) error) e
 		case <-tick.C:
 		}
 	}
-}
-
-// hostInURL brackets an IPv6 address, as the UI's host:port needs.
-func hostInURL(a address) string {
-	if a.ip.To4() == nil {
-		return "[" + a.ip.String() + "]"
-	}
-	return a.ip.String()
 }

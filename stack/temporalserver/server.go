@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	uiserver "github.com/temporalio/ui-server/v2/server"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/primitives"
@@ -47,6 +46,10 @@ type Options struct {
 	// an empty UIAddr means no web UI.
 	FrontendAddr string
 	UIAddr       string
+
+	// UIWriteActions lets people change things in the web UI: start, signal, reset, cancel and
+	// terminate workflows. Without, it only shows.
+	UIWriteActions bool
 
 	// Namespace exists, with this Retention of closed workflows and these
 	// search attributes, before the server starts. Empty means "default",
@@ -86,7 +89,7 @@ type Server struct {
 	frontend address
 	ui       address
 	server   temporal.Server
-	web      *uiserver.Server // nil without UI
+	web      *webUI // nil without UI
 	log      *serverLog
 	stop     sync.Once
 }
@@ -139,7 +142,9 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.ui.set() {
-		s.web = startUI(s.ui, s.frontend, o.Namespace, log)
+		if s.web, err = startUI(ctx, s.ui, uiConfig(s.frontend, o), log); err != nil {
+			return nil, fmt.Errorf("web UI: %w", err)
+		}
 		if err := awaitUI(ctx, s.ui); err != nil {
 			return nil, err
 		}

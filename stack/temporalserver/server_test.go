@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -204,25 +203,6 @@ func TestPostgresSurvivesRestart(t *testing.T) {
 	survives(t, o)
 	if files, err := os.ReadDir(o.DataDir); err != nil || len(files) != 0 {
 		t.Errorf("on PostgreSQL the data directory should stay empty, has %v, error %v", files, err)
-	}
-}
-
-func TestUI(t *testing.T) {
-	o := options(t)
-	o.UIAddr = "127.0.0.1:0"
-	s := start(t, o)
-	response, err := (&http.Client{Timeout: 30 * time.Second}).Get(fmt.Sprintf("http://%s/", s.UIAddr()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("GET / answered %s", response.Status)
-	}
-	stop(t, s)
-	if conn, err := net.Dial("tcp", s.UIAddr()); err == nil {
-		_ = conn.Close()
-		t.Error("the UI still listens after Stop")
 	}
 }
 
