@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"tolem/api/hosts"
 	"tolem/storage"
 )
 
@@ -189,6 +190,17 @@ func storable(next echo.HandlerFunc) echo.HandlerFunc {
 					return badParameter(safeName(name), ruleText, rule)
 				}
 			}
+		}
+		return next(c)
+	}
+}
+
+// underOwnName refuses requests that came by another server's name, which is how those of a
+// page whose name resolves to our address are recognised; see package hosts.
+func (s *Server) underOwnName(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !s.hosts.Answers(c.Request()) {
+			return &problem{code: unknownHost, detail: hosts.Refusal}
 		}
 		return next(c)
 	}

@@ -30,6 +30,7 @@ const (
 	alreadyChosen        problemCode = "already_chosen"
 	notAwaitingPayer     problemCode = "not_awaiting_payer"
 	bodyTooLarge         problemCode = "body_too_large"
+	unknownHost          problemCode = "unknown_host"
 	unsupportedMediaType problemCode = "unsupported_media_type"
 	idempotencyKeyReused problemCode = "idempotency_key_reused"
 	partnerRefused       problemCode = "partner_refused"
@@ -82,6 +83,7 @@ var problems = map[problemCode]problemRow{
 	notAwaitingPayer:     {http.StatusConflict, "The payment does not wait for its payer", 0},
 	bodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large", 0},
 	unsupportedMediaType: {http.StatusUnsupportedMediaType, "The body has another media type", 0},
+	unknownHost:          {http.StatusMisdirectedRequest, "The Host header is no name of this server", 0},
 	idempotencyKeyReused: {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", 0},
 	partnerRefused:       {http.StatusUnprocessableEntity, "The processing centre refused", 0},
 	internalError:        {http.StatusInternalServerError, "Something broke on our side", 0},

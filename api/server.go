@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 
+	"tolem/api/hosts"
 	"tolem/api/probes"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -49,6 +50,7 @@ type Options struct {
 	Temporal client.Client
 	Centre   *processing.Client
 	Tokens   Tokens        // who may call, from ParseTokens
+	Hosts    hosts.Rule    // the names this API answers to; the zero value is every name
 	Ladder   domain.Ladder // copied into every payment at acceptance
 	// PartnerTimeout bounds one call to the centre; payments carry it to the
 	// workflow, look-ups here keep to it.
@@ -79,6 +81,7 @@ type Server struct {
 	temporal       client.Client
 	centre         *processing.Client
 	tokens         Tokens
+	hosts          hosts.Rule
 	ladder         domain.Ladder
 	partnerTimeout time.Duration
 	actionLimit    time.Duration // of one action of a person
@@ -130,7 +133,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens,
+		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens, hosts: o.Hosts,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
 		actionLimit: o.PartnerTimeout + actionMargin, bulkMost: bulkMost,
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},
@@ -287,7 +290,7 @@ func (s *Server) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
-	e.Use(identify, s.observe, rescue, secure, storable)
+	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
 	for _, r := range s.table() {
 		handler := r.handler
 		if r.roles != nil {

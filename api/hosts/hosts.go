@@ -7,6 +7,7 @@ package hosts
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -29,11 +30,20 @@ type Rule struct {
 // or a forwarded port may have another. Otherwise it answers to every name, because nothing
 // says by which one other machines reach it.
 func For(addr net.Addr, names ...string) Rule {
-	r := Rule{checked: len(names) > 0 || isLoopback(hostOf(addr.String())), names: map[string]bool{"localhost": true}}
-	for _, name := range names {
-		r.names[canonical(name)] = true
+	r := Rule{checked: len(names) > 0 || isLoopback(hostOf(addr.String()))}
+	return r.Also("localhost").Also(names...)
+}
+
+// Also is the rule with further names. One that answers to every name still does.
+func (r Rule) Also(names ...string) Rule {
+	known := maps.Clone(r.names)
+	if known == nil {
+		known = map[string]bool{}
 	}
-	return r
+	for _, name := range names {
+		known[canonical(name)] = true
+	}
+	return Rule{checked: r.checked, names: known}
 }
 
 // Answers says whether the request is answered. One without a Host header, which no browser

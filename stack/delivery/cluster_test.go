@@ -102,6 +102,18 @@ func readyz(t *testing.T, addr string) (status int, text string) {
 	return response.StatusCode, string(body)
 }
 
+// statusFor is what a page of this host is answered at /metrics.
+func statusFor(t *testing.T, addr, host string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", nil)
+	require.NoError(t, err)
+	request.Host = host
+	response, err := (&http.Client{Timeout: patience}).Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
 // A cluster that was just installed serves nobody; one command changes that, and done again
 // it changes nothing.
 func TestSetupTurnsReadinessAndRunsTwice(t *testing.T) {
@@ -135,6 +147,7 @@ func TestSetupTurnsReadinessAndRunsTwice(t *testing.T) {
 		status, text = readyz(t, addr)
 		require.Equal(t, http.StatusOK, status, text)
 		require.Contains(t, text, "cluster: ok\n")
+		require.Equal(t, http.StatusMisdirectedRequest, statusFor(t, addr, "rebound.example"))
 	}
 	namespace, err := g.temporal.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: "tolem"})
 	require.NoError(t, err)

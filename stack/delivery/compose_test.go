@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"maps"
 	"net"
 	"os"
@@ -12,24 +13,29 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"text/template"
 
+	"github.com/Masterminds/sprig/v3"
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/server/common/headers"
 	"go.temporal.io/server/schema"
+	"gopkg.in/yaml.v3"
 
+	"tolem/api/hosts"
 	"tolem/cmd/tolem/app"
 )
 
 const dockerFolder = "../../docker"
 
-// project is compose.yaml as Docker would read it, every profile switched on, deaf to the
-// environment.
-func project(t *testing.T) *types.Project {
+// project is compose.yaml as Docker would read it, every profile switched on, with these
+// variables (NAME=value) and deaf to the environment.
+func project(t *testing.T, variables ...string) *types.Project {
 	t.Helper()
-	o, err := cli.NewProjectOptions([]string{filepath.Join(dockerFolder, "compose.yaml")}, cli.WithProfiles([]string{"*"}))
+	o, err := cli.NewProjectOptions([]string{filepath.Join(dockerFolder, "compose.yaml")}, cli.WithProfiles([]string{"*"}), cli.WithEnv(variables))
 	require.NoError(t, err)
 	p, err := o.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -121,9 +127,50 @@ func TestSettingsAreTheBinarys(t *testing.T) {
 				}
 			}
 		}
-		_, err := app.Read(func(name string) string { return env[name] }, client.Options{})
+		temporal := client.Options{HostPort: env["TEMPORAL_ADDRESS"]}
+		_, err := app.Read(func(name string) string { return env[name] }, temporal)
 		require.NoError(t, err)
 	})
+}
+
+// What is published on loopback answers to the names of this machine and of the network of
+// compose.yaml alone.
+func TestTheAPIHasNames(t *testing.T) {
+	named := func(variables ...string) []string {
+		names, err := hosts.Parse(*project(t, variables...).Services["api"].Environment["API_HOSTS"])
+		require.NoError(t, err)
+		return names
+	}
+	require.Equal(t, []string{"api"}, named())
+	require.Equal(t, []string{"api", "tolem.bank"}, named("API_HOSTS=api,tolem.bank"))
+}
+
+// Temporal's UI only shows, until somebody asks for more; each of its variables is one that
+// its own configuration reads.
+func TestTemporalsUIOnlyShows(t *testing.T) {
+	module := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/temporalio/ui-server/v2")
+	module.Dir = ".."
+	dir, err := module.Output()
+	require.NoError(t, err)
+	file := filepath.Join(strings.TrimSpace(string(dir)), "config", "docker.yaml") // that of the image
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	page, err := template.New("").Funcs(sprig.FuncMap()).Parse(string(text))
+	require.NoError(t, err)
+	for asked, onlyShows := range map[string]bool{"": true, "TEMPORAL_DISABLE_WRITE_ACTIONS=": true, "TEMPORAL_DISABLE_WRITE_ACTIONS=false": false} {
+		t.Run(asked, func(t *testing.T) {
+			for name, value := range project(t, asked).Services["temporal-ui"].Environment {
+				require.Contains(t, string(text), `env "`+name+`"`, "nobody reads %s", name)
+				t.Setenv(name, *value)
+			}
+			var rendered bytes.Buffer
+			require.NoError(t, page.Execute(&rendered, nil))
+			var read uiconfig.Config
+			require.NoError(t, yaml.Unmarshal(rendered.Bytes(), &read))
+			require.Equal(t, "temporal:7233", read.TemporalGRPCAddress)
+			require.Equal(t, onlyShows, read.DisableWriteActions)
+		})
+	}
 }
 
 // What listens, what is asked whether it is healthy, and what is published, is one port.

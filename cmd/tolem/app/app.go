@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 
 	"tolem/activities"
 	"tolem/api"
+	"tolem/api/hosts"
 	"tolem/cmd/tolem/tracing"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -224,6 +226,7 @@ func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err 
 	if o.Tokens, err = c.tokens(); err != nil {
 		return err
 	}
+	o.Hosts = c.hosts(listener.Addr())
 	if r.server, err = api.New(o); err != nil {
 		return err
 	}
@@ -237,6 +240,16 @@ func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err 
 		}
 	}()
 	return nil
+}
+
+// hosts are the names that an API which listens on addr answers to. The bank's callbacks come
+// by the name that the bank was given.
+func (c Config) hosts(addr net.Addr) hosts.Rule {
+	rule := hosts.For(addr, c.APIHosts...)
+	if u, err := url.Parse(c.CFRONT.CallbackURL); err == nil && u.Hostname() != "" {
+		rule = rule.Also(u.Hostname())
+	}
+	return rule
 }
 
 // Stop drains: the API takes no new request and finishes those under way, then

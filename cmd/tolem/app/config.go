@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"tolem/api"
+	"tolem/api/hosts"
 	"tolem/cmd/tolem/certificates"
 	"tolem/cmd/tolem/timezone"
 	"tolem/domain"
@@ -26,6 +27,7 @@ type Config struct {
 	Temporal        client.Options     // TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the rest of Temporal's env config
 	Deployment      workers.Deployment // TEMPORAL_DEPLOYMENT_NAME, TEMPORAL_WORKER_BUILD_ID: the version that a worker belongs to
 	APIAddr         string             // API_ADDR
+	APIHosts        []string           // API_HOSTS: further names of the API; see hosts.For
 	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
 	MetricsAddr     string             // METRICS_ADDR: where a worker without an API answers probes and serves its metrics; "" is nowhere
 	Tokens          string             // API_TOKENS: name:role:secret,…
@@ -94,6 +96,9 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	name, buildID := c.Deployment.Validate()
 	note("TEMPORAL_DEPLOYMENT_NAME", name)
 	note("TEMPORAL_WORKER_BUILD_ID", buildID)
+	names, err := hosts.Parse(lookup("API_HOSTS"))
+	note("API_HOSTS", err)
+	c.APIHosts = names
 	c.APITLS = readAPITLS(get, note)
 	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
 	c.CFRONT = readCFRONT(get, c.callback(), note)

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"net"
 
+	"tolem/api/hosts"
 	"tolem/partners/abs"
 	"tolem/partners/cfront"
 	"tolem/partners/loxon"
@@ -22,3 +24,6 @@ func (c Config) WarnOfPlainText(ctx context.Context) { c.warnOfPlainText(ctx) }
 func OpenLedger(ctx context.Context, c Config) (*storage.Ledger, error) {
 	return openLedger(ctx, c, true)
 }
+
+// Hosts are the names that an API which listens there answers to.
+func (c Config) Hosts(addr net.Addr) hosts.Rule { return c.hosts(addr) }

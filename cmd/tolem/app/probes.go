@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 
+	"tolem/api/hosts"
 	"tolem/api/probes"
 )
 
@@ -23,7 +24,8 @@ const (
 )
 
 // serveProbes answers /livez, /readyz and /metrics of a worker, which is ready when it
-// polls, its ledger answers in our schema and Temporal's cluster has what we need.
+// polls, its ledger answers in our schema and Temporal's cluster has what we need. On a
+// loopback address only this machine's own names are answered.
 func (r *Running) serveProbes(l net.Listener, c *cluster, registry *prometheus.Registry) {
 	ready := probes.New(
 		probes.Check{Name: "ledger", Ask: r.ledger.Ping},
@@ -43,7 +45,7 @@ func (r *Running) serveProbes(l net.Listener, c *cluster, registry *prometheus.R
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	r.probes = &http.Server{
-		Handler: mux, ReadHeaderTimeout: probeReadLimit, ReadTimeout: probeReadLimit, WriteTimeout: probeWriteLimit,
+		Handler: hosts.For(l.Addr()).Guard(mux), ReadHeaderTimeout: probeReadLimit, ReadTimeout: probeReadLimit, WriteTimeout: probeWriteLimit,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}
 	r.ProbesAddr = l.Addr().String()
