@@ -42,16 +42,16 @@ func command() *cobra.Command {
 		PersistentPreRunE: func(*cobra.Command, []string) error { return startLog() },
 	}
 	root.AddCommand(
-		run("api", "Serve the HTTP API.", app.Parts{API: true}),
-		run("worker", "Run workflows and their calls to partners.", app.Parts{Worker: true}),
-		run("serve", "API and worker in one process, over one Temporal client; migrates the ledger first.",
-			app.Parts{API: true, Worker: true, Migrate: true}),
+		callsTemporal(run("api", "Serve the HTTP API.", app.Parts{API: true})),
+		callsTemporal(run("worker", "Run workflows and their calls to partners.", app.Parts{Worker: true})),
+		callsTemporal(run("serve", "API and worker in one process, over one Temporal client; migrates the ledger first.",
+			app.Parts{API: true, Worker: true, Migrate: true})),
 		migrate(),
-		setup(),
-		verify(),
+		callsTemporal(setup()),
+		callsTemporal(verify()),
 		token(),
 		healthcheck(),
-		deployment(),
+		callsTemporal(deployment()),
 	)
 	root.AddCommand(operator.Commands(operator.Options{Getenv: os.Getenv, Now: time.Now, Zone: time.Local})...)
 	help := root.HelpFunc()
@@ -63,6 +63,20 @@ func command() *cobra.Command {
 		overview(root)
 	})
 	return root
+}
+
+// callsTemporal has the help of a command, and of those under it, name what Temporal's
+// connection takes.
+func callsTemporal(cmd *cobra.Command) *cobra.Command {
+	if cmd.Long == "" {
+		cmd.Long = cmd.Short
+	}
+	cmd.Long += "\n\nTemporal on another machine (TEMPORAL_ADDRESS) is reached over TLS (TEMPORAL_TLS and TEMPORAL_TLS_…) or not at all,\n" +
+		"unless ALLOW_PLAINTEXT=temporal says that the network between is trusted. The README lists all settings."
+	for _, verb := range cmd.Commands() {
+		callsTemporal(verb)
+	}
+	return cmd
 }
 
 // startLog sends every line of this process to stderr.

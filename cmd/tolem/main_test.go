@@ -54,3 +54,29 @@ func TestTokenForNobody(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// Whoever is refused finds in the help what to do.
+func TestHelpNamesAllowPlaintext(t *testing.T) {
+	for _, verb := range []string{"api", "worker", "serve", "setup", "verify", "deployment", "deployment promote"} {
+		var out bytes.Buffer
+		root := command()
+		root.SetArgs(append(strings.Fields(verb), "--help"))
+		root.SetOut(&out)
+		require.NoError(t, root.Execute())
+		require.Contains(t, out.String(), "ALLOW_PLAINTEXT=temporal", verb)
+	}
+}
+
+// A Temporal on another machine without TLS is refused before anything is opened or called.
+func TestPlaintextIsRefused(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "temporal.example:7233")
+	t.Setenv("DATABASE_URL", "sqlite:///nowhere/ledger.db")
+	for _, verb := range []string{"api", "worker", "serve", "setup", "verify", "deployment list", "deployment replay", "deployment promote 1"} {
+		root := command()
+		root.SetArgs(strings.Fields(verb))
+		root.SetOut(io.Discard)
+		err := root.Execute()
+		require.ErrorContains(t, err, "TEMPORAL_ADDRESS: temporal.example:7233 is on another machine", verb)
+		require.ErrorContains(t, err, "ALLOW_PLAINTEXT=temporal", verb)
+	}
+}

@@ -130,6 +130,11 @@ func TestSettingsAreTheBinarys(t *testing.T) {
 		temporal := client.Options{HostPort: env["TEMPORAL_ADDRESS"]}
 		_, err := app.Read(func(name string) string { return env[name] }, temporal)
 		require.NoError(t, err)
+		if temporal.HostPort != "" {
+			delete(env, "ALLOW_PLAINTEXT")
+			_, err = app.Read(func(name string) string { return env[name] }, temporal)
+			require.ErrorContains(t, err, "ALLOW_PLAINTEXT=temporal", "what is not needed is not allowed")
+		}
 	})
 }
 

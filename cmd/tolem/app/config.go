@@ -96,9 +96,11 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	name, buildID := c.Deployment.Validate()
 	note("TEMPORAL_DEPLOYMENT_NAME", name)
 	note("TEMPORAL_WORKER_BUILD_ID", buildID)
-	names, err := hosts.Parse(lookup("API_HOSTS"))
+	allowed, err := readPlaintext(lookup("ALLOW_PLAINTEXT"))
+	note("ALLOW_PLAINTEXT", err)
+	note("TEMPORAL_ADDRESS", allowed.checkTemporal(temporal))
+	c.APIHosts, err = hosts.Parse(lookup("API_HOSTS"))
 	note("API_HOSTS", err)
-	c.APIHosts = names
 	c.APITLS = readAPITLS(get, note)
 	c.ProcessingTLS = readTLS(get, note, "PROCESSING", address{"PROCESSING_URL", c.ProcessingURL})
 	c.CFRONT = readCFRONT(get, c.callback(), note)

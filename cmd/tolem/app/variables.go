@@ -20,6 +20,7 @@ type Variable struct {
 var ours = []Variable{
 	{"DATABASE_URL", true},                                                   // it holds a password
 	{"TEMPORAL_DEPLOYMENT_NAME", false}, {"TEMPORAL_WORKER_BUILD_ID", false}, // as Temporal's own controller sets them
+	{"ALLOW_PLAINTEXT", false},
 	{"API_ADDR", false}, {"API_HOSTS", false}, {"METRICS_ADDR", false}, {"API_TOKENS", true},
 	{"API_TLS_CERT", false}, {"API_TLS_KEY", false}, {"API_TLS_CLIENT_CA", false}, // these and those below are paths
 	{"PROCESSING_TLS_CA", false}, {"PROCESSING_TLS_CERT", false}, {"PROCESSING_TLS_KEY", false},
