@@ -14,17 +14,18 @@ import (
 type EndOrderInput struct {
 	OrderID    domain.StoreOrderID `json:"orderId"`
 	Step       int                 `json:"step"`
-	FailReason string              `json:"failReason"`
+	FailReason string              `json:"failReason"` // not believed: a rejected order fails for that
 }
 
-// EndUnsentOrder fails an order if nothing was ever sent to the bank. Idempotent on
+// EndUnsentOrder fails an order that its store rejected, if nothing was ever sent to the
+// bank. Idempotent on
 // the order and step; it fails only when the ledger does.
 func (l *Ledger) EndUnsentOrder(ctx context.Context, in EndOrderInput) (OrderStanding, error) {
 	if err := checkStep(in.Step); err != nil {
 		return OrderStanding{}, err
 	}
 	now, err := l.Ledger.EndOrder(ctx, storage.OrderEnding{
-		ID: in.OrderID, Step: in.Step, State: domain.OrderFailed, FailReason: in.FailReason, Unsent: true, Execution: execution(ctx),
+		ID: in.OrderID, Step: in.Step, State: domain.OrderFailed, FailReason: domain.FailRejectedByStore, Unsent: true, Execution: execution(ctx),
 	})
 	return orderStandingOf(now), final(err)
 }

@@ -227,7 +227,7 @@ type OrderEnding struct {
 	State      domain.OrderState
 	FailReason string
 	Execution  string
-	// Unsent writes only while nothing was sent to the bank.
+	// Unsent writes only while no create was ever begun, and the store has rejected.
 	Unsent bool
 }
 
@@ -237,7 +237,7 @@ func (l *Ledger) EndOrder(ctx context.Context, e OrderEnding) (now InstalmentOrd
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		scope := tx
 		if e.Unsent {
-			scope = tx.Where("create_sent_at IS NULL")
+			scope = tx.Where("create_sent_at IS NULL AND decision = ?", domain.DecisionReject)
 		}
 		after := OrderAfter{State: e.State, FailReason: e.FailReason}
 		changed, flagged, err := writeOrder(scope, e.ID, e.Step, after.columns(time.Now()))

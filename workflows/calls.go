@@ -66,9 +66,9 @@ func regular[In, Out any](ctx workflow.Context, policy workflow.ActivityOptions,
 	return out, err
 }
 
-// lateLedgers counts, in this worker, the writes that the ledger did not take for ten
-// minutes; a write that is late for an hour counts six times.
-const lateLedgers = "tolem_ledger_writes_late"
+// LateLedgerWrites is the metric that counts, in a worker, the writes that the ledger did
+// not take for ten minutes; one that is late for an hour counts six times.
+const LateLedgerWrites = "tolem_ledger_writes_late"
 
 // insistent is a process that writes to the ledger until the ledger takes it.
 type insistent interface {
@@ -116,7 +116,7 @@ func persist[In, Out any](ctx workflow.Context, of insistent, summary string, ac
 
 // showLateLedger says in Temporal and in the metrics that the ledger did not take a write.
 func showLateLedger(ctx workflow.Context, summary string) {
-	workflow.GetMetricsHandler(ctx).Counter(lateLedgers).Inc(1)
+	workflow.GetMetricsHandler(ctx).Counter(LateLedgerWrites).Inc(1)
 	if err := workflow.UpsertTypedSearchAttributes(ctx, NeedsOperator.ValueSet(true)); err != nil {
 		workflow.GetLogger(ctx).Error("search attributes not written", "error", err)
 	}

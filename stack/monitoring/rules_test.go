@@ -139,6 +139,11 @@ var moments = map[string][]moment{
 			[]string{"Calls on queue abs wait 56m 43s for a worker"}},
 		{buckets("temporal_activity_schedule_to_start_latency_seconds_bucket", `task_queue="processing"`, "60", "0+1x40", "3600", "0+10x40"), 20 * time.Minute, nil}, // its limit
 	},
+	"LedgerWriteLate": {
+		{[]string{`tolem_ledger_writes_late_total{instance="a"} 0+0x9 1x20`}, 12 * time.Minute,
+			[]string{"A process has waited ten minutes or more for the ledger to take a write"}},
+		{[]string{`tolem_ledger_writes_late_total{instance="a"} 3x30`}, 20 * time.Minute, nil},
+	},
 	"WorkflowTasksFail": {
 		{[]string{`temporal_workflow_task_execution_failed_total{workflow_type="Payment",instance="a"} 0+1x30`}, 20 * time.Minute,
 			[]string{"Workers cannot go on with workflows of type Payment"}},

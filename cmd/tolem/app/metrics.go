@@ -6,6 +6,7 @@ import (
 
 	"tolem/activities"
 	"tolem/cmd/tolem/metrics"
+	"tolem/workflows"
 )
 
 // measure prepares the metrics of a program, and has the ledger and Temporal's client,
@@ -17,6 +18,8 @@ func (r *Running) measure(c *Config, parts Parts) *prometheus.Registry {
 	if parts.API { // by APIs only: see there
 		registry.MustRegister(activities.NewLedgerMetrics(r.ledger, activities.LedgerReadEvery))
 	}
-	c.Temporal.MetricsHandler = metrics.Temporal(registry)
+	sdk := metrics.Temporal(registry)
+	sdk.Counter(workflows.LateLedgerWrites).Inc(0) // there from the start, so that an alert sees it rise
+	c.Temporal.MetricsHandler = sdk
 	return registry
 }
