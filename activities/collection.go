@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -137,9 +138,12 @@ const maxTold = 20
 func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
 	for range maxTold {
 		made := storage.Call{Process: in.Contract.WorkflowID(), Name: callTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
-		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, c.encode)
+		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, Encoder(c.BIC, c.Zone))
 		if err != nil {
 			return CollectionStanding{}, final(err)
+		}
+		if told.Rejected != "" {
+			return c.standing(ctx, in.Contract, c.rejected(ctx, made.Process, told))
 		}
 		if !told.OK {
 			break
@@ -158,16 +162,23 @@ func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (Collect
 	return c.standing(ctx, in.Contract, "")
 }
 
-// encode makes the message of an event.
-func (c *Collection) encode(e storage.PaymentOrderEvent, o storage.PaymentOrder) ([]byte, error) {
-	bic := e.BIC
-	if bic == "" {
-		bic = c.BIC
+// Encoder makes the messages of events: bic is the bank's, for those that bring none, and zone
+// that of the dates. Whoever stores an event checks by it that Loxon can be told.
+func Encoder(bic string, zone *time.Location) storage.Encoder {
+	return func(e storage.PaymentOrderEvent, o storage.PaymentOrder) ([]byte, error) {
+		return loxon.Encode(loxon.Event{
+			At: e.EventAt.In(zone), BIC: cmp.Or(e.BIC, bic), OrderReference: string(o.OrderRef), RefuseReference: string(e.RefuseRef), RequestReference: string(o.RequestRef),
+			Contract: string(o.Contract), Debt: e.Debt, Amount: e.Amount, Paid: e.Paid, Status: e.Status,
+		})
 	}
-	return loxon.Encode(loxon.Event{
-		At: e.EventAt.In(c.Zone), BIC: bic, OrderReference: string(o.OrderRef), RefuseReference: string(e.RefuseRef), RequestReference: string(o.RequestRef),
-		Contract: string(o.Contract), Debt: e.Debt, Amount: e.Amount, Paid: e.Paid, Status: e.Status,
-	})
+}
+
+// rejected notes an event that no message can carry. Nothing was sent, and it blocks those
+// behind it: people see its incident, and may set it aside.
+func (c *Collection) rejected(ctx context.Context, process string, told storage.Told) (failure string) {
+	slog.ErrorContext(ctx, "event cannot be published", "process", process, "seq", *told.Event.Seq, "error", told.Rejected)
+	c.Metrics.attempt(loxon.Partner, callTell, storage.Outcome{Kind: string(domain.Invalid), Failure: loxon.ReasonInvalid})
+	return loxon.ReasonInvalid
 }
 
 // tell sends one event and records what became of it.

@@ -2,15 +2,19 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tolem/activities"
+	"tolem/api"
 	"tolem/domain"
 	"tolem/partners/cfront"
 	"tolem/partners/k2"
 	"tolem/partners/processing"
 	"tolem/storage"
+	"tolem/storage/privatepostgres/postgrestest"
 )
 
 // Each partner has its own largest amount: what one cannot carry hinders no other.
@@ -108,5 +112,46 @@ func TestEventsWithDatesOfOlderVersions(t *testing.T) {
 		if len(page.Items) != map[string]int{"": 3, "?limit=1": 1}[query] {
 			t.Errorf("%q: %+v", query, page)
 		}
+	}
+}
+
+// What Loxon could not be told of is refused where it comes in, by its field, and stored
+// nowhere: here the bank's BIC is not configured, and only events that bring one can be told.
+func TestNothingIsTakenThatLoxonCannotBeToldOf(t *testing.T) {
+	address := postgrestest.ForTest(t)
+	b := newBank(t, func(o *api.Options) { o.Ledger = newLedger(t, address) })
+	o := b.collects("KD1") // while it was
+	almaty, err := time.LoadLocation("Asia/Almaty")
+	must(t, err)
+	without := newBank(t, func(o *api.Options) { o.Ledger, o.Encode = newLedger(t, address), activities.Encoder("", almaty) })
+	const rule = "bik is missing: Loxon could not be told of it"
+	without.answers(loansPath, "["+overdue("KD2")+","+overdue("KD3")+"]", refusal(2, "[0] "+rule))
+	without.answers(statusPath, `{"reference":"`+string(o.OrderRef)+`","status_code":"PC1"}`, refusal(2, rule))
+	p := without.status(without.reports("KD1", "k", part), http.StatusBadRequest).problem(t)
+	if p.Code != "invalid_request" || said(p) != "bik format" {
+		t.Errorf("%+v", p)
+	}
+	same(t, b.collectedEvents("KD1"), []string{"1 request was sent taken sent"})
+	if n, now := len(b.allCollected()), b.collected("KD1"); n != 1 || now.Paid != 0 || now.State != domain.PaymentOrderSent {
+		t.Errorf("%d payment orders, and KD1 is %s with %s paid", n, now.State, now.Paid)
+	}
+	without.status(without.reports("KD1", "k", strings.Replace(part, "{", `{"bik":"HSBKKZKX",`, 1)), http.StatusCreated)
+	without.status(without.reports("KD1", "k", strings.Replace(part, "{", `{"bik":"HSBKKZKX",`, 1)), http.StatusOK) // and is the same again
+}
+
+// A payment whose check could not be written is refused, whatever the catalogue says: ev_ is
+// taken off a name once by us, and once more where the check is written.
+func TestNoPaymentIsTakenThatTheCentreCannotBeAskedFor(t *testing.T) {
+	b := newBank(t)
+	for extras, want := range map[string]string{
+		`{"ev_ev_account1":"1","account1":"2"}`: "extras has one field twice, with and without ev_", `{"ev_ev_":"1"}`: "extras has a field without a name",
+	} {
+		a := b.pay(strings.Replace(simple, "{", `{"extras":`+extras+`,`, 1), nil)
+		if p := b.status(a, http.StatusBadRequest).problem(t); !slices.ContainsFunc(p.Errors, func(e struct{ Field, Code, Message string }) bool { return e.Message == want }) {
+			t.Errorf("%s: %+v", extras, p.Errors)
+		}
+	}
+	if n := b.rows(); n > 0 {
+		t.Errorf("%d payments", n)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 
+	"tolem/activities"
 	"tolem/api"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -128,7 +129,7 @@ func newBank(t *testing.T, change ...func(*api.Options)) *bank {
 	must(t, err)
 	o := api.Options{
 		Ledger: b.ledger, Temporal: b.temporal.client, Centre: newCentre(t, partner.URL), Tokens: parsed,
-		Ladder: ladder, PartnerTimeout: 5 * time.Second, Location: almaty,
+		Ladder: ladder, PartnerTimeout: 5 * time.Second, Location: almaty, Encode: activities.Encoder("HSBKKZKX", almaty),
 		Bank: newInstalmentBank(t, "http://127.0.0.1:1"), Agreement: agreement, CallbackURL: "https://store.example/tolem",
 	}
 	for _, f := range change {

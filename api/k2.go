@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 
 	"tolem/domain"
 	"tolem/partners/k2"
+	"tolem/partners/loxon"
 	"tolem/storage"
 	"tolem/workflows"
 )
@@ -33,7 +35,7 @@ func (s *Server) takeLoans(c echo.Context) error {
 	if err != nil {
 		return s.refuseK2(c, err)
 	}
-	batch := storage.LoanBatch{Caller: callerOf(c).name, Day: now.Format(time.DateOnly), Digest: hex.EncodeToString(sum.Sum(nil)), At: now}
+	batch := storage.LoanBatch{Caller: callerOf(c).name, Day: now.Format(time.DateOnly), Digest: hex.EncodeToString(sum.Sum(nil)), At: now, Encode: s.encode}
 	for _, l := range loans {
 		batch.Loans = append(batch.Loans, storage.Loan{
 			Contract: l.DBZ, LoanNumber: l.ContractNumber, IBAN: l.IBAN, Currency: l.Currency, FullName: l.FullName, IINBIN: l.IINBIN,
@@ -44,6 +46,10 @@ func (s *Server) takeLoans(c echo.Context) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchAcceptLimit)
 	defer cancel()
 	taken, err := s.ledger.TakeLoans(within, batch)
+	var notCarried *storage.UnencodableError
+	if errors.As(err, &notCarried) {
+		err = k2Unpublishable(notCarried.Loan, notCarried)
+	}
 	if err != nil {
 		return s.refuseK2(c, err)
 	}
@@ -80,9 +86,13 @@ func (s *Server) takeStatus(c echo.Context) error {
 	now, word := time.Now(), statusOfCode(status.Code)
 	_, order, _, err = s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
 		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: "status_code " + string(status.Code),
-		RequestSHA256: string(status.Code), Status: word, EventAt: now, At: now,
+		RequestSHA256: string(status.Code), Status: word, EventAt: now, At: now, Encode: s.encode,
 	})
 	if err != nil {
+		var notCarried *storage.UnencodableError
+		if errors.As(err, &notCarried) {
+			err = k2Unpublishable(-1, notCarried)
+		}
 		if errors.Is(err, storage.ErrStatusRefused) {
 			err = &k2.Refusal{Code: k2.CodeNotPossible, Problems: []k2.Problem{{Index: -1, Field: "status_code",
 				Rule: "leads back: the payment order is " + string(order.Reached)}}}
@@ -91,6 +101,19 @@ func (s *Server) takeStatus(c echo.Context) error {
 	}
 	s.wakeContract(c.Request().Context(), order.Contract, domain.CauseNews)
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, k2.OK())
+}
+
+// k2Names are the names of a message's fields where the card file calls them otherwise.
+var k2Names = map[string]string{"contract_number": "dbz_contract_number", "amount": "debt"}
+
+// k2Unpublishable refuses what Loxon could never be told of. index is that of the loan, or -1.
+func k2Unpublishable(index int, err *storage.UnencodableError) error {
+	p := k2.Problem{Index: index, Rule: "Loxon could not be told of it"}
+	var field *loxon.FieldError
+	if errors.As(err, &field) {
+		p.Field, p.Rule = cmp.Or(k2Names[field.Field], field.Field), field.Wrong+": Loxon could not be told of it"
+	}
+	return &k2.Refusal{Code: k2.CodeInvalid, Problems: []k2.Problem{p}}
 }
 
 // statusOfCode is the status of a code that was decoded, and so is known.

@@ -11,6 +11,7 @@ import (
 
 	"tolem/domain"
 	"tolem/partners/k2"
+	"tolem/partners/loxon"
 	"tolem/storage"
 )
 
@@ -116,9 +117,12 @@ func (s *Server) reportStatus(c echo.Context) error {
 	defer cancel()
 	event, order, created, err := s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
 		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: key, RequestSHA256: digestOf("payment_order_event/1", report),
-		Status: report.Status, EventAt: at, PaidIncrement: report.Paid, RefuseRef: report.Refuse, BIC: report.BIC, At: now,
+		Status: report.Status, EventAt: at, PaidIncrement: report.Paid, RefuseRef: report.Refuse, BIC: report.BIC, At: now, Encode: s.encode,
 	})
+	var notCarried *storage.UnencodableError
 	switch {
+	case errors.As(err, &notCarried):
+		return unpublishable(notCarried)
 	case errors.Is(err, storage.ErrStatusRefused):
 		return &problem{code: statusNotPossible, detail: "the payment order is " + string(order.Reached) + ", and this status leads nowhere from there"}
 	case errors.Is(err, storage.ErrOverpaid):
@@ -136,6 +140,16 @@ func (s *Server) reportStatus(c echo.Context) error {
 		State domain.PaymentOrderState `json:"state"`
 		Event eventView                `json:"event"`
 	}{order.State, eventViewOf(event)})
+}
+
+// unpublishable is a status that Loxon could never be told of.
+func unpublishable(err *storage.UnencodableError) error {
+	p := &problem{code: invalidRequest, detail: "Loxon could not be told of this; nothing was stored", cause: err}
+	var field *loxon.FieldError
+	if errors.As(err, &field) {
+		p.fields = []fieldError{{field.Field, ruleFormat, field.Wrong}}
+	}
+	return p
 }
 
 // reported is the payment order that a report speaks of.

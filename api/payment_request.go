@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -61,7 +62,22 @@ func decodePayment(body []byte) (paymentRequest, fieldErrors) {
 		r.Extras = decodeExtras(extras, &wrong)
 	}
 	r.checkFields(&wrong)
+	if len(wrong) == 0 {
+		r.checkCarried(&wrong)
+	}
 	return r, wrong
+}
+
+// checkCarried builds the check that the payment begins with: one that cannot be written would
+// be tried for ever. Its number and date are given at acceptance, in a form of our own.
+func (r paymentRequest) checkCarried(wrong *fieldErrors) {
+	_, err := processing.CheckRequest{
+		ServiceID: r.ServiceID, Account: r.Account, AgentTransactionID: cmp.Or(r.AgentTransactionID, 1), AgentTransactionDate: processing.DateLayout,
+		AmountTo: r.AmountTo, AmountFrom: r.AmountFrom, IdentityCard: r.IdentityCard, FullName: r.FullName, Extras: r.Extras,
+	}.Body()
+	if err != nil {
+		wrong.add("", ruleFormat, strings.TrimPrefix(err.Error(), processing.ErrRequest.Error()+": "))
+	}
 }
 
 // checkFields adds what is missing and what does not go together.

@@ -15,8 +15,10 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"tolem/activities"
 	"tolem/api"
 	"tolem/domain"
+	"tolem/partners/cfront"
 	"tolem/partners/processing"
 	"tolem/storage"
 )
@@ -88,8 +90,11 @@ func benchServer(b *testing.B, ledger *storage.Ledger) (address string) {
 	check(b, err)
 	ladder, err := domain.NewLadder(time.Second, "2")
 	check(b, err)
+	bank, err := cfront.New(cfront.Options{URL: "http://127.0.0.1:1", StoreID: "s", Secret: "s", Timeout: time.Second})
+	check(b, err)
 	server, err := api.New(api.Options{
 		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: callers, Ladder: ladder, PartnerTimeout: time.Second, Location: time.UTC,
+		Bank: bank, Agreement: agreement, Encode: activities.Encoder("HSBKKZKX", time.UTC),
 	})
 	check(b, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -65,6 +65,8 @@ type Options struct {
 	// asks for no callbacks.
 	CallbackURL string
 	OrderTerms  workflows.OrderTerms // which every order carries to its workflow
+	// Encode makes the messages that Loxon gets: what it cannot write is not accepted.
+	Encode storage.Encoder
 	// K2Rules say how strict the card file's numbers are read.
 	K2Rules         k2.Rules
 	CollectionTerms workflows.CollectionTerms // which every contract carries to its workflow
@@ -94,6 +96,7 @@ type Server struct {
 	orderTerms     workflows.OrderTerms
 	dictionary     dictionary
 	k2Rules        k2.Rules
+	encode         storage.Encoder
 
 	collectionTerms workflows.CollectionTerms
 
@@ -140,7 +143,7 @@ func New(o Options) (*Server, error) {
 		metrics: measured, docs: page, stopping: make(chan struct{}),
 		comparing: make(chan struct{}, maxComparisons),
 		bank:      o.Bank, agreement: o.Agreement, callbackURL: o.CallbackURL, orderTerms: o.OrderTerms, dictionary: spoken,
-		k2Rules: o.K2Rules, collectionTerms: o.CollectionTerms, cluster: o.Cluster,
+		k2Rules: o.K2Rules, encode: o.Encode, collectionTerms: o.CollectionTerms, cluster: o.Cluster,
 	}
 	s.catalogue = catalogue{fetch: o.Centre.Services, ledger: o.Ledger, limit: min(o.PartnerTimeout, catalogueLimit), now: time.Now}
 	if o.Tracing != nil {
@@ -174,6 +177,8 @@ func (o Options) check() error {
 		return errors.New("api: Tokens is empty: nobody could call")
 	case o.PartnerTimeout <= 0:
 		return errors.New("api: PartnerTimeout must be above 0")
+	case o.Encode == nil:
+		return errors.New("api: Encode is missing: statuses could be taken that nobody can be told of")
 	case o.Location == nil:
 		return errors.New("api: Location is missing: agentTransactionDate needs a time zone")
 	}

@@ -32,6 +32,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"tokens":   func(o *api.Options) { o.Tokens = api.Tokens{} },
 		"ladder":   func(o *api.Options) { o.Ladder.FactorMilli = 1000 },
 		"timeout":  func(o *api.Options) { o.PartnerTimeout = 0 },
+		"encoder":  func(o *api.Options) { o.Encode = nil },
 		"location": func(o *api.Options) { o.Location = nil },
 		"registry": func(o *api.Options) {
 			o.Registry = prometheus.NewRegistry()

@@ -34,6 +34,7 @@ type LoanBatch struct {
 	Digest string // of the body
 	Loans  []Loan
 	At     time.Time
+	Encode Encoder // what "request was sent" is published with; nil checks nothing
 }
 
 // TakenLoans says what a batch did.
@@ -57,7 +58,8 @@ type loanReport struct {
 // TableName is loan_reports.
 func (loanReport) TableName() string { return "loan_reports" }
 
-// TakeLoans commits a batch, whole or not at all: after an error nothing was stored.
+// TakeLoans commits a batch, whole or not at all: after an error nothing was stored. A loan
+// whose request no message could carry is an UnencodableError.
 //
 // A loan without a running payment order begins one, with references of its own, once a
 // day at most: a report that is sent again after the order's end begins no second one. Of a
@@ -68,6 +70,7 @@ func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, 
 	if err != nil {
 		return TakenLoans{}, err
 	}
+	carried := b.carried // of the loans as they were given: it names them by their index
 	b.Loans = slices.Clone(b.Loans)
 	slices.SortFunc(b.Loans, func(a, b Loan) int { return cmp.Compare(a.Contract, b.Contract) }) // one order of locks for all
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
@@ -80,6 +83,9 @@ func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, 
 		}
 		if taken.Batch != domain.BatchID(id) { // this very call came before
 			return nil
+		}
+		if err := carried(); err != nil {
+			return err
 		}
 		for loans := range slices.Chunk(b.Loans, insertChunk) {
 			if err := b.take(tx, loans, &taken); err != nil {

@@ -61,6 +61,7 @@ type ReportedStatus struct {
 	RefuseRef     domain.Reference
 	BIC           string
 	At            time.Time
+	Encode        Encoder // what the status is published with; nil checks nothing
 }
 
 // ReportStatus commits a status, and with it the state that the payment order is in then.
@@ -69,6 +70,7 @@ type ReportedStatus struct {
 // The same order, caller, key and request again are what is there, with created false;
 // another request under that key is ErrKeyReused. A status that leads nowhere the order may
 // go is ErrStatusRefused, an execution past the amount ErrOverpaid; both come with the order.
+// One that no message could carry is an UnencodableError.
 // One that the order reached before is stored, and told to nobody. While the request is not
 // sent an event has no seq: it gets one after the request's.
 func (l *Ledger) ReportStatus(ctx context.Context, r ReportedStatus) (event PaymentOrderEvent, order PaymentOrder, created bool, err error) {
@@ -131,6 +133,9 @@ func (r ReportedStatus) take(tx *gorm.DB, order PaymentOrder, lastSeq int64) (ev
 		columns["amount"] = amount
 	}
 	order.Reached, order.Paid, order.PaidSince, order.Amount = after, paid, since, amount
+	if err := r.Encode.carries(event, order); err != nil {
+		return event, order, err
+	}
 	if order.SentAt != nil {
 		columns["state"] = after
 		if err := number(tx, order.Contract, lastSeq+1, &event, order); err != nil {

@@ -14,17 +14,21 @@ import (
 type Told struct {
 	// OK is false when there is nothing to tell now: everything was told, or a person holds
 	// the payment order.
-	OK      bool
-	Event   PaymentOrderEvent
-	Started int64 // journal id
-	Attempt int
+	OK bool
+	// Rejected says why no message can carry the oldest event: nothing was sent, and a person
+	// is asked to look. "" when there is a message.
+	Rejected string
+	Event    PaymentOrderEvent
+	Started  int64 // journal id
+	Attempt  int
 }
 
 // BeginTelling takes the contract's oldest untold event, so that none is skipped, and
 // commits the started row of an attempt to tell it, before its first byte. The first attempt
 // fixes the bytes: encode makes them of the event and its order, and later attempts find
-// them.
-func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumber, c Call, encode func(PaymentOrderEvent, PaymentOrder) ([]byte, error)) (told Told, err error) {
+// them. An event that encode cannot write was taken in by an older version: it is Rejected,
+// with an incident, and is retried, since a later version may write it.
+func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumber, c Call, encode Encoder) (told Told, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		told = Told{}
 		if _, err := lockContract(tx, contract); err != nil {
@@ -47,7 +51,8 @@ func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumbe
 				return err
 			}
 			if e.Message, err = encode(e, order); err != nil {
-				return err
+				told = Told{Rejected: err.Error(), Event: e}
+				return raise(tx, contractSubject(contract), domain.ReasonEventRejected, fmt.Sprintf("event-seq %d: %s", *e.Seq, told.Rejected))
 			}
 			if err := tx.Model(&e).Where("message IS NULL").Update("message", e.Message).Error; err != nil {
 				return err

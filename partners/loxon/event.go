@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -45,7 +44,7 @@ const eventDate = time.DateTime
 
 // Encode writes the message: compact, numbers in their shortest form as in the document's
 // example (2000, 8000.01), references that there are not left out. The same event gives the
-// same bytes. Errors are a final *Failure that names the field.
+// same bytes. Errors are a final *Failure of a *FieldError.
 func Encode(e Event) ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, &Failure{Final: true, Reason: ReasonInvalid, Err: err}
@@ -66,6 +65,13 @@ func Encode(e Event) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
+// FieldError is an event that no message carries: it names a field, as the document does, and
+// what is wrong with it, never its value.
+type FieldError struct{ Field, Wrong string }
+
+// Error names field and fault.
+func (e *FieldError) Error() string { return "event: " + e.Field + " " + e.Wrong }
+
 // shortest is an amount without the zeros that its decimals end with: 2000, 0.5, 8000.01.
 func shortest(m domain.Money) json.Number {
 	return json.Number(strings.TrimSuffix(strings.TrimRight(m.String(), "0"), "."))
@@ -73,30 +79,30 @@ func shortest(m domain.Money) json.Number {
 
 func (e Event) check() error {
 	for _, text := range []struct{ field, value string }{
-		{"BIC", e.BIC}, {"OrderReference", e.OrderReference}, {"RefuseReference", e.RefuseReference},
-		{"RequestReference", e.RequestReference}, {"Contract", e.Contract},
+		{"bik", e.BIC}, {"pt_referer", e.OrderReference}, {"refuse_referer", e.RefuseReference},
+		{"req_referer", e.RequestReference}, {"contract_number", e.Contract},
 	} {
 		if !utf8.ValidString(text.value) { // it would be sent as another text
-			return fmt.Errorf("event: %s is not UTF-8", text.field)
+			return &FieldError{text.field, "is not UTF-8"}
 		}
 	}
 	switch year := e.At.Year(); {
 	case e.At.IsZero():
-		return errors.New("event: At is missing")
+		return &FieldError{"event_date", "is missing"}
 	case year < 1 || year > 9999:
-		return errors.New("event: At has no year of four digits")
+		return &FieldError{"event_date", "has no year of four digits"}
 	case e.BIC == "":
-		return errors.New("event: BIC is missing")
+		return &FieldError{"bik", "is missing"}
 	case e.Contract == "":
-		return errors.New("event: Contract is missing")
+		return &FieldError{"contract_number", "is missing"}
 	case !e.Status.Known():
-		return errors.New("event: Status is not the document's")
+		return &FieldError{"status", "is not the document's"}
 	case e.Debt < 0:
-		return errors.New("event: Debt is negative")
+		return &FieldError{"debt", "is negative"}
 	case !e.Amount.Positive():
-		return errors.New("event: Amount is not above zero")
+		return &FieldError{"amount", "is not above zero"}
 	case e.Paid < 0:
-		return errors.New("event: Paid is negative")
+		return &FieldError{"paid_amount", "is negative"}
 	}
 	return nil
 }

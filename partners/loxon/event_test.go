@@ -59,19 +59,19 @@ func TestNumbers(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	for problem, spoil := range map[string]func(*loxon.Event){
-		"At is missing":                 func(e *loxon.Event) { e.At = time.Time{} },
-		"At has no year of four digits": func(e *loxon.Event) { e.At = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"BIC is missing":                func(e *loxon.Event) { e.BIC = "" },
-		"Contract is missing":           func(e *loxon.Event) { e.Contract = "" },
-		"Contract is not UTF-8":         func(e *loxon.Event) { e.Contract = "secret\xff" },
-		"BIC is not UTF-8":              func(e *loxon.Event) { e.BIC = "secret\xff" },
-		"OrderReference is not UTF-8":   func(e *loxon.Event) { e.OrderReference = "secret\xff" },
-		"RefuseReference is not UTF-8":  func(e *loxon.Event) { e.RefuseReference = "secret\xff" },
-		"RequestReference is not UTF-8": func(e *loxon.Event) { e.RequestReference = "secret\xff" },
-		"Status is not the document's":  func(e *loxon.Event) { e.Status = "secret" },
-		"Debt is negative":              func(e *loxon.Event) { e.Debt = -1 },
-		"Amount is not above zero":      func(e *loxon.Event) { e.Amount = 0 },
-		"Paid is negative":              func(e *loxon.Event) { e.Paid = -1 },
+		"event_date is missing":                 func(e *loxon.Event) { e.At = time.Time{} },
+		"event_date has no year of four digits": func(e *loxon.Event) { e.At = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"bik is missing":                        func(e *loxon.Event) { e.BIC = "" },
+		"contract_number is missing":            func(e *loxon.Event) { e.Contract = "" },
+		"contract_number is not UTF-8":          func(e *loxon.Event) { e.Contract = "secret\xff" },
+		"bik is not UTF-8":                      func(e *loxon.Event) { e.BIC = "secret\xff" },
+		"pt_referer is not UTF-8":               func(e *loxon.Event) { e.OrderReference = "secret\xff" },
+		"refuse_referer is not UTF-8":           func(e *loxon.Event) { e.RefuseReference = "secret\xff" },
+		"req_referer is not UTF-8":              func(e *loxon.Event) { e.RequestReference = "secret\xff" },
+		"status is not the document's":          func(e *loxon.Event) { e.Status = "secret" },
+		"debt is negative":                      func(e *loxon.Event) { e.Debt = -1 },
+		"amount is not above zero":              func(e *loxon.Event) { e.Amount = 0 },
+		"paid_amount is negative":               func(e *loxon.Event) { e.Paid = -1 },
 	} {
 		e := example()
 		spoil(&e)

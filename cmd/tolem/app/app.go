@@ -120,7 +120,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry, Tracing: c.Tracing,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
-			K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
+			Encode: activities.Encoder(c.Collection.BIC, c.Location), K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
 			Cluster: c.cluster(r.temporal).check,
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"tolem/activities"
 	"tolem/api"
 	"tolem/cmd/tolem/operator"
 	"tolem/domain"
@@ -62,7 +63,7 @@ func newDesk(t *testing.T) *desk {
 	must(t, err)
 	served, err := api.New(api.Options{
 		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: who, Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000},
-		PartnerTimeout: time.Second, Location: time.UTC, Bank: bank,
+		PartnerTimeout: time.Second, Location: time.UTC, Bank: bank, Encode: activities.Encoder("HSBKKZKX", time.UTC),
 		Agreement: cfront.Agreement{CreditProducts: []cfront.CreditProduct{{Name: "p", Parts: 3}}},
 	})
 	must(t, err)
