@@ -43,6 +43,7 @@ func stormCommand() *cobra.Command {
 	set.IntVar(&o.TemporalKills, "temporal-kills", 5, "kill -9 of the Temporal server")
 	set.IntVar(&o.PostgresStops, "postgres-stops", 5, "how often PostgreSQL is away for 5 to 30 s")
 	set.DurationVar(&o.KafkaAway, "kafka-away", 2*time.Minute, "how long the broker is away")
+	set.IntVar(&o.Strangers, "strangers", 20, "how often somebody who reaches Temporal sends running processes hostile messages, and terminates some")
 	set.DurationVar(&o.Patience, "patience", 30*time.Minute, "how long everything may take to end after the last fault")
 	set.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return command

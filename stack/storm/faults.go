@@ -18,10 +18,12 @@ type faults struct {
 	chance   *rand.Rand
 	done     atomic.Int64 // faults so far
 	postgres atomic.Int64
+	strange  *strangers
 }
 
-func newFaults(d *deployed, o Options) *faults {
-	return &faults{d: d, o: o, chance: random(o.Seed, 2)}
+func newFaults(d *deployed, o Options) (*faults, error) {
+	strange, err := meetStrangers(d, random(o.Seed, 3))
+	return &faults{d: d, o: o, chance: random(o.Seed, 2), strange: strange}, err
 }
 
 // between two faults passes at least and at most this; a part that has just started is worth
@@ -77,6 +79,9 @@ func (f *faults) plan() (plan []fault) {
 			}
 			return nil
 		})
+	}
+	for range f.o.Strangers {
+		plan = append(plan, f.strange.come)
 	}
 	f.chance.Shuffle(len(plan), func(a, b int) { plan[a], plan[b] = plan[b], plan[a] })
 	return plan

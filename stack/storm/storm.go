@@ -30,6 +30,7 @@ type Options struct {
 	TemporalKills int           // kill -9
 	PostgresStops int           // each 5 to 30 s, every other one without time to write
 	KafkaAway     time.Duration // once
+	Strangers     int           // who reach Temporal, and send running processes what they like
 	Patience      time.Duration // from the last fault until everything has ended
 	Dir           string        // logs and data; an existing directory
 	Programs      deployment.Programs
@@ -69,7 +70,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := d.makePartnersFail(ctx, o.Seed); err != nil {
 		return nil, err
 	}
-	load, faults := newLoad(d, o), newFaults(d, o)
+	load := newLoad(d, o)
+	faults, err := newFaults(d, o)
+	if err != nil {
+		return nil, err
+	}
+	defer faults.strange.leave()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var both sync.WaitGroup

@@ -15,7 +15,7 @@ func TestStorm(t *testing.T) {
 	programs, err := deployment.BuildAll(t.Context(), dir)
 	require.NoError(t, err)
 	result, err := Run(t.Context(), Options{
-		Seed: 7, Processes: 80, Kills: 12, TemporalKills: 1, PostgresStops: 1, KafkaAway: 10 * time.Second, Patience: 5 * time.Minute,
+		Seed: 7, Processes: 80, Kills: 12, TemporalKills: 1, PostgresStops: 1, KafkaAway: 10 * time.Second, Strangers: 3, Patience: 5 * time.Minute,
 		Dir: dir, Programs: programs, Progress: t.Output(),
 	})
 	require.NoError(t, err)
