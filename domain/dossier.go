@@ -32,6 +32,6 @@ const (
 	ReasonDossierRefused OperatorReason = "dossier_refused"  // ABS refuses a part of the dossier
 	ReasonNoContractDate OperatorReason = "no_contract_date" // nobody told the contract's day, and it is not to be guessed
 	ReasonDossierLate    OperatorReason = "dossier_late"     // a part is missing for longer than the limit
-	ReasonEventRejected  OperatorReason = "event_rejected"   // the broker will never take this event as it is
+	ReasonEventRejected  OperatorReason = "event_rejected"   // no message carries this event, or the broker will never take it
 	ReasonEventLate      OperatorReason = "event_late"       // an event is not told for longer than the limit
 )
