@@ -200,7 +200,7 @@ func storable(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) underOwnName(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !s.hosts.Answers(c.Request()) {
-			return &problem{code: unknownHost, detail: hosts.Refusal}
+			return &problem{code: unknownHost, detail: hosts.Refusal + ", or add the name to API_HOSTS"}
 		}
 		return next(c)
 	}

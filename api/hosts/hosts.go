@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// Refusal is what whoever is refused is told.
-const Refusal = "this server does not answer to the name in the Host header; use its own address, or add the name to API_HOSTS"
+// Refusal is the plain text of a refused request.
+const Refusal = "this server does not answer to the name in the Host header; use its own address"
 
 // Rule says which Host headers are answered. The zero value answers to every name.
 type Rule struct {
