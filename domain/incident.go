@@ -43,6 +43,9 @@ func (r OperatorReason) Known() bool { return slices.Contains(OperatorReasons(),
 // Tolem itself when the process moves on.
 func (r OperatorReason) Lasting() bool { return slices.Contains(lastingReasons, r) || r.AboutMoney() }
 
+// LastingReasons lists the reasons of incidents that only a person closes.
+func LastingReasons() []OperatorReason { return slices.Concat(lastingReasons, moneyReasons) }
+
 // AboutMoney says that closing an incident of this reason takes two people, who record
 // where the money really is.
 func (r OperatorReason) AboutMoney() bool { return slices.Contains(moneyReasons, r) }

@@ -27,7 +27,8 @@ func TestCheckCommitsTheIntent(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, attempts, 2)
 		require.Equal(t, storage.Attempt{
-			ID: attempts[0].ID, Call: "check", Attempt: 1, Cause: domain.CauseScheduled, At: storage.At(noon), Reported: true, Duration: 5 * time.Millisecond,
+			ID: attempts[0].ID, Call: "check", Attempt: 1, Cause: domain.CauseScheduled, At: storage.At(noon), Reported: true, ReportedID: attempts[0].ID,
+			ReportedAt: storage.At(noon.Add(5 * time.Millisecond)), Duration: 5 * time.Millisecond,
 			BodySHA256: storage.Digest([]byte("{}")), Outcome: storage.Answered, HTTPStatus: 200, ResultCode: new(domain.Code),
 		}, attempts[0])
 		require.Equal(t, "pay", attempts[1].Call)

@@ -143,3 +143,16 @@ func ExplainOverview(t *testing.T, l *Ledger) (plans []string) {
 	explain(unsentQuery)
 	return plans
 }
+
+// ReadTwice reads a payment twice in one snapshot, with something done in between.
+func ReadTwice(ctx context.Context, l *Ledger, id domain.AgentTransactionID, between func()) (before, after Payment, err error) {
+	err = l.snapshot(ctx, func(tx *gorm.DB) error {
+		if before, err = readPayment(tx, id); err != nil {
+			return err
+		}
+		between()
+		after, err = readPayment(tx, id)
+		return err
+	})
+	return before, after, err
+}

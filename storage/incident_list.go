@@ -152,27 +152,42 @@ func (l *Ledger) incidents(ctx context.Context, ids []int64) ([]Incident, error)
 	if err != nil {
 		return nil, fmt.Errorf("read incidents: %w", err)
 	}
-	by := map[int64]*Incident{}
-	for _, e := range entries {
-		i := by[e.Incident]
-		if i == nil {
-			i = &Incident{ID: e.Incident, Process: e.Process, Subject: e.Subject, Part: e.Part, Reason: e.Reason, OpenedAt: e.At}
-			by[e.Incident] = i
-		}
-		i.Entries = append(i.Entries, e)
-	}
-	for _, o := range open {
-		if i := by[o.ID]; i != nil {
-			i.Open, i.Acknowledged = true, o.Acknowledged
-		}
+	by := map[int64]Incident{}
+	for _, i := range assemble(entries, open) {
+		by[i.ID] = i
 	}
 	var found []Incident
 	for _, id := range ids {
-		if i := by[id]; i != nil {
-			found = append(found, *i)
+		if i, ok := by[id]; ok {
+			found = append(found, i)
 		}
 	}
 	return found, nil
+}
+
+// assemble makes incidents of their entries, which come in the order of their ids, and of
+// the rows of those that are open. They come in the order in which they were opened.
+func assemble(entries []IncidentEntry, open []OpenIncident) []Incident {
+	var all []Incident
+	at := map[int64]int{}
+	for _, e := range entries {
+		i, known := at[e.Incident]
+		if !known {
+			i = len(all)
+			at[e.Incident] = i
+			all = append(all, Incident{ID: e.Incident, Process: e.Process, Subject: e.Subject, Part: e.Part, Reason: e.Reason, OpenedAt: e.At})
+		}
+		all[i].Entries = append(all[i].Entries, e)
+	}
+	for _, o := range open {
+		i, known := at[o.ID]
+		if !known {
+			i = len(all)
+			all = append(all, Incident{ID: o.ID, Process: o.Process, Subject: o.Subject, Part: o.Part, Reason: o.Reason, OpenedAt: o.OpenedAt})
+		}
+		all[i].Open, all[i].Acknowledged = true, o.Acknowledged
+	}
+	return all
 }
 
 // OpenIncidentCount is how many open incidents stand alike.

@@ -65,7 +65,9 @@ type Attempt struct {
 	Cause         domain.Cause
 	Waited        time.Duration
 	At            Timestamp
-	Reported      bool // false: no execution lived to report the outcome, so it is unknown
+	Reported      bool      // false: no execution lived to report the outcome, so it is unknown
+	ReportedID    int64     // journal id of the row that has its outcome; 0 while it is not reported
+	ReportedAt    Timestamp // when the outcome was known
 	Duration      time.Duration
 	BodySHA256    string
 	Outcome       string // answered, or a domain.Kind; unknown while not reported
@@ -111,8 +113,9 @@ func (r journalRow) attempt(reported map[int64]journalRow) Attempt {
 		}
 		r = outcome
 	}
-	a.Reported = true
+	a.Reported, a.ReportedID = true, r.ID
 	a.Duration = time.Duration(r.Duration) * time.Microsecond
+	a.ReportedAt = At(r.At.Add(a.Duration))
 	a.Outcome, a.Failure, a.HTTPStatus = r.Outcome, r.Failure, r.HTTPStatus
 	a.ResultCode, a.ResultMessage, a.TraceID = r.ResultCode, r.ResultMessage, r.TraceID
 	return a
