@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // BankState is an order's state at the bank, in the bank's own words. Both words
 // are open: the bank may use others tomorrow (cfront.md 5).
@@ -15,6 +18,12 @@ func (s BankState) String() string {
 		return ""
 	}
 	return s.State + "/" + s.SubState
+}
+
+// ParseBankState reads what String writes.
+func ParseBankState(words string) BankState {
+	state, subState, _ := strings.Cut(words, "/")
+	return BankState{State: state, SubState: subState}
 }
 
 // BankMeaning is what a state at the bank means for the order.

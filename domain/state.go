@@ -51,3 +51,6 @@ func (s State) Known() bool {
 	}
 	return s.Terminal()
 }
+
+// Moved says whether a payment that ended in s is one whose money moved.
+func (s State) Moved() bool { return s == StateSucceeded || s == StateResolvedSucceeded }

@@ -93,8 +93,9 @@ func readJSON(ctx context.Context, reader *http.Client, url string, into any) er
 	return nil
 }
 
-// centreAgrees checks a payment against the processing centre's books.
-func (v *verifier) centreAgrees(p storage.Payment) {
+// centreAgrees checks a payment against the processing centre's books. Where people recorded
+// where its money really is, that counts instead of the state.
+func (v *verifier) centreAgrees(p storage.Payment, r storage.ProcessRecord) {
 	if v.centre == nil {
 		return
 	}
@@ -104,14 +105,20 @@ func (v *verifier) centreAgrees(p storage.Payment) {
 	}
 	b.ours = true
 	v.report.check(OneEffect, id, b.Effects <= 1, "its money moved %d times", b.Effects)
-	switch p.State {
-	case domain.StateSucceeded, domain.StateResolvedSucceeded:
-		v.report.check(Partner, id, b.Effects == 1 && (p.TransactionID == nil || *p.TransactionID == b.Number), "%s, and at the centre %s", p.State, b.State)
-	case domain.StateRefused, domain.StateResolvedRefused, domain.StateCancelled, domain.StateExpired:
-		v.report.check(Partner, id, b.Effects == 0 && b.State != "registered", "%s, and at the centre %s", p.State, b.State)
+	moved, number := p.State.Moved(), p.TransactionID == nil || *p.TransactionID == b.Number
+	says := string(p.State)
+	if c := correction(r); c != nil {
+		moved, number = c.Money == domain.MoneyMoved, c.TransactionNumber == "" || c.TransactionNumber == strconv.FormatInt(b.Number, 10)
+		says += ", corrected to " + string(c.Money)
 	}
-	if p.PaySentAt == nil {
-		v.report.check(Partner, id, b.Effects == 0, "no pay was ever meant, and its money moved")
+	switch {
+	case p.State.Terminal() && moved:
+		v.report.check(Partner, id, b.Effects == 1 && number, "%s, and at the centre %s", says, b.State)
+	case p.State.Terminal():
+		v.report.check(Partner, id, b.Effects == 0 && b.State != "registered", "%s, and at the centre %s", says, b.State)
+	}
+	if p.PaySentAt == nil && correction(r) == nil {
+		v.report.check(Partner, id, b.Effects == 0, "no pay was ever begun, and its money moved")
 	}
 }
 
@@ -155,16 +162,16 @@ func (v *verifier) bankTookBack(r storage.OrderReturn) {
 	}
 }
 
-// strangers finds effects at the partners that no process of ours has ordered.
+// strangers finds effects at the partners that no process of ours asked for.
 func (v *verifier) strangers(context.Context) error {
 	if v.centre == nil {
 		return nil
 	}
 	for id, b := range v.centre {
-		v.report.check(Partner, "payment/"+strconv.FormatInt(id, 10), b.ours || b.Effects == 0, "money moved, and the ledger does not know it")
+		v.report.check(Partner, "payment/"+strconv.FormatInt(id, 10), b.ours || b.Effects == 0, "money moved, and the ledger does not have the payment")
 	}
 	for id, b := range v.bank {
-		v.report.check(Partner, domain.StoreOrderID(id).WorkflowID(), b.ours, "the bank has an order that the ledger does not know")
+		v.report.check(Partner, domain.StoreOrderID(id).WorkflowID(), b.ours, "the bank has an order that the ledger does not have")
 	}
 	return nil
 }

@@ -8,15 +8,15 @@ import (
 	"tolem/storage"
 )
 
-// waitSlack is what the time between two attempts may be shorter by than the wait that is
-// journalled: a second, because two workers' clocks tell it, and two, because a wait counts
-// that much of what its timer came late (workflows: timerGrain), by a workflow's clock, which
-// stands still while a task is on its way to a worker.
+// waitSlack is how much shorter than the journalled wait the time between two attempts may
+// be: a second, because it is measured by two workers' clocks, and two, because a wait counts
+// that much of its timer's delay (workflows: timerGrain), by a workflow's clock, which stands
+// still while a task is on its way to a worker.
 const waitSlack = 3 * time.Second
 
-// journal checks a process's calls. money are the names of those that may have an effect.
-// counted is how many the process's row says were made.
-func (v *verifier) journal(id string, counted int, terminal bool, calls []storage.Attempt, money ...string) {
+// journal checks a process's calls. money are the names of those that may have an effect,
+// counted is how many the process's row counts, and ended says that an answer ended it.
+func (v *verifier) journal(id string, counted int, ended bool, calls []storage.Attempt, money ...string) {
 	v.report.Calls += len(calls)
 	numbered := map[int]bool{}
 	for _, c := range calls {
@@ -39,14 +39,13 @@ func (v *verifier) journal(id string, counted int, terminal bool, calls []storag
 		if len(made) > 0 {
 			v.request(id, made)
 			last := made[len(made)-1]
-			v.report.check(Journalled, id, !terminal || last.Reported || answeredAfter(calls, last),
-				"the last %s has no outcome, nobody asked afterwards, and the process has ended", name)
+			v.report.check(Journalled, id, !ended || last.Reported || answeredAfter(calls, last),
+				"it has ended, the last %s has no outcome, and no later call was answered", name)
 		}
 	}
 }
 
-// answeredAfter says that a call after c was answered: whoever died in c was followed by
-// somebody who learned what became of it.
+// answeredAfter says that a call after c was answered, and so learned what became of c.
 func answeredAfter(calls []storage.Attempt, c storage.Attempt) bool {
 	return slices.ContainsFunc(calls, func(later storage.Attempt) bool { return later.ID > c.ID && later.Outcome == storage.Answered })
 }
@@ -61,7 +60,7 @@ func (v *verifier) request(id string, made []storage.Attempt) {
 			v.report.check(WaitsGrow, id, c.Waited > waited, "%s %d waited %s after %s", name, c.Attempt, c.Waited, waited)
 			waited = c.Waited
 			if ended := before.At.Add(before.Duration); i > 0 {
-				v.report.check(WaitsGrow, id, c.At.Sub(ended)+waitSlack >= c.Waited, "%s %d came %s after the one before, and says it waited %s", name, c.Attempt, c.At.Sub(ended), c.Waited)
+				v.report.check(WaitsGrow, id, c.At.Sub(ended)+waitSlack >= c.Waited, "%s %d began %s after the one before, and %s were to be waited", name, c.Attempt, c.At.Sub(ended), c.Waited)
 			}
 		}
 		before = c

@@ -8,11 +8,11 @@ import (
 )
 
 func (v *verifier) orders(ctx context.Context) error {
-	return v.Ledger.EachInstalmentOrder(ctx, func(o storage.InstalmentOrder, calls []storage.Attempt) error {
+	return v.Ledger.EachInstalment(ctx, func(o storage.InstalmentOrder, r storage.InstalmentRecord) error {
 		id, terminal := o.ID.WorkflowID(), o.State.Terminal()
-		v.journal(id, o.Attempts, terminal, calls, "create", string(domain.DecisionConfirm), string(domain.DecisionReject))
+		v.journal(id, o.Attempts, terminal, r.Calls, "create", string(domain.DecisionConfirm), string(domain.DecisionReject))
 		made := map[string]int{}
-		for _, c := range calls {
+		for _, c := range r.Calls {
 			made[c.Call]++
 		}
 		v.report.check(StateFollows, id, (o.CreateSentAt != nil) == (made["create"] > 0), "%d creates were begun, and the order's row says otherwise", made["create"])
@@ -20,20 +20,22 @@ func (v *verifier) orders(ctx context.Context) error {
 		if o.State == domain.OrderPaidOut {
 			v.report.check(StateFollows, id, made["reject"] == 0 && o.BankOrderID != "", "paid out, and rejected or unknown to the bank")
 		}
+		v.flagged(id, o.NeedsOperator, r.ProcessRecord)
 		v.bankAgrees(o)
 		return v.process(ctx, "order", id, string(o.State), terminal, o.UpdatedAt.Time)
 	})
 }
 
 func (v *verifier) returns(ctx context.Context) error {
-	return v.Ledger.EachReturn(ctx, func(r storage.OrderReturn, calls []storage.Attempt) error {
-		id, terminal := r.OrderID.ReturnWorkflowID(r.ID), r.State.Terminal()
-		v.journal(id, r.Attempts, terminal, calls, "return")
-		v.bankTookBack(r)
+	return v.Ledger.EachReturn(ctx, func(o storage.OrderReturn, r storage.ProcessRecord) error {
+		id, terminal := o.OrderID.ReturnWorkflowID(o.ID), o.State.Terminal()
+		v.journal(id, o.Attempts, terminal, r.Calls, "return")
+		v.flagged(id, o.NeedsOperator, r)
+		v.bankTookBack(o)
 		if terminal { // its workflow goes on to ask where the order stands now
-			v.report.seen("return", string(r.State), true)
+			v.report.seen("return", string(o.State), true)
 			return nil
 		}
-		return v.process(ctx, "return", id, string(r.State), terminal, r.UpdatedAt.Time)
+		return v.process(ctx, "return", id, string(o.State), terminal, o.UpdatedAt.Time)
 	})
 }

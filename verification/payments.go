@@ -2,49 +2,173 @@ package verification
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"tolem/domain"
 	"tolem/storage"
 )
 
 func (v *verifier) payments(ctx context.Context) error {
-	return v.Ledger.EachPayment(ctx, func(p storage.Payment, calls []storage.Attempt) error {
-		id, terminal := p.ID.WorkflowID(), p.State.Terminal()
-		v.journal(id, p.Attempts, terminal, calls, "check", "pay")
-		v.paid(p, calls)
-		v.centreAgrees(p)
-		return v.process(ctx, "payment", id, string(p.State), terminal, p.UpdatedAt.Time)
+	return v.Ledger.EachPayment(ctx, func(p storage.Payment, r storage.ProcessRecord) error {
+		return v.payment(ctx, p, r)
 	})
 }
 
-// paid checks that a payment's state is what its calls say.
-func (v *verifier) paid(p storage.Payment, calls []storage.Attempt) {
-	id := p.ID.WorkflowID()
-	pays, succeeded, refused := 0, false, false
-	for _, c := range calls {
-		if c.Call != "pay" {
-			continue
-		}
-		pays++
-		if c.Outcome == storage.Answered && c.ResultCode != nil {
-			succeeded = succeeded || *c.ResultCode == domain.CodeSuccess
-			refused = refused || c.ResultCode.Final() && *c.ResultCode != domain.CodeSuccess
-		}
+// payment checks one payment.
+func (v *verifier) payment(ctx context.Context, p storage.Payment, r storage.ProcessRecord) error {
+	id, terminal := p.ID.WorkflowID(), p.State.Terminal()
+	answered := p.State == domain.StateSucceeded || p.State == domain.StateRefused
+	v.journal(id, p.Attempts, answered, r.Calls, callCheck, callPay)
+	if !excused(r) {
+		v.report.expect(StateFollows, id, paymentProblem(p, readAnswers(r.Calls)))
 	}
-	v.report.check(StateFollows, id, (p.PaySentAt != nil) == (pays > 0), "%d pays were begun, and the intent to pay says otherwise", pays)
-	switch p.State {
-	case domain.StateSucceeded:
-		v.report.check(StateFollows, id, succeeded, "succeeded, and no pay was answered so")
-	case domain.StateRefused:
-		v.report.check(StateFollows, id, !succeeded && (pays == 0 || refused), "refused, and its pays do not say so")
-	case domain.StateCancelled, domain.StateExpired:
-		v.report.check(StateFollows, id, pays == 0, "%s, and %d pays were begun", p.State, pays)
-	}
-	if p.PayBody != nil && pays > 0 {
-		for _, c := range calls {
-			if c.Call == "pay" {
-				v.report.check(SameBytes, id, c.BodySHA256 == storage.Digest(p.PayBody), "pay %d is not the stored body", c.Attempt)
+	v.paidBytes(p, r.Calls)
+	v.endedByPeople(p, r)
+	v.flagged(id, p.NeedsOperator, r)
+	v.centreAgrees(p, r)
+	return v.process(ctx, "payment", id, string(p.State), terminal, p.UpdatedAt.Time)
+}
+
+// The calls of a payment, as the journal names them.
+const (
+	callCheck = "check"
+	callPay   = "pay"
+)
+
+// answers are what the centre's answers mean by the domain's rules.
+type answers struct {
+	pays         int  // begun
+	succeeded    bool // a pay was
+	refusedPay   bool // one was, by the rule for a first or a later one
+	refusedCheck bool
+}
+
+// readAnswers applies the domain's rules to a payment's journal, in the order of its calls.
+func readAnswers(calls []storage.Attempt) (a answers) {
+	for i, c := range calls {
+		switch c.Call {
+		case callCheck:
+			a.refusedCheck = a.refusedCheck || domain.CheckMeans(answerOf(c)).Means == domain.Refused
+		case callPay:
+			means := domain.LaterPayMeans
+			if a.pays == 0 && firstPay(calls[i:]) {
+				means = domain.FirstPayMeans
 			}
+			a.pays++
+			got := means(answerOf(c)).Means
+			a.succeeded, a.refusedPay = a.succeeded || got == domain.Succeeded, a.refusedPay || got == domain.Refused
 		}
 	}
+	return a
+}
+
+// answerOf is what a call brought back, reduced to what decides.
+func answerOf(c storage.Attempt) domain.Answer {
+	a := domain.Answer{StrangeEcho: c.Failure == string(domain.ReasonStrangeEcho)}
+	if c.Reported && c.Outcome == storage.Answered {
+		a.Code = c.ResultCode
+	}
+	return a
+}
+
+// firstPay says that the answer to the payment's first pay, which is the first of these
+// calls, speaks of that pay: no other one was begun until it came.
+func firstPay(calls []storage.Attempt) bool {
+	first := calls[0]
+	for _, c := range calls[1:] {
+		if c.Call == callPay && (!first.Reported || c.ID < first.ReportedID && !c.At.After(first.ReportedAt.Time)) {
+			return false
+		}
+	}
+	return true
+}
+
+// paymentProblem says why a payment's state does not follow from the centre's answers; ""
+// when it does.
+func paymentProblem(p storage.Payment, a answers) string {
+	began := p.PaySentAt != nil
+	switch s := p.State; {
+	case began != (a.pays > 0):
+		return fmt.Sprintf("%d pays were begun, and the row of the payment says otherwise", a.pays)
+	case s == domain.StatePaying && !began, !s.Terminal() && s != domain.StatePaying && began:
+		return fmt.Sprintf("it is %s, and %d pays were begun", s, a.pays)
+	case s == domain.StateSucceeded && !a.succeeded:
+		return "succeeded, and no pay was answered with code 0"
+	case s.Terminal() && !s.Moved() && a.succeeded:
+		return fmt.Sprintf("%s, and a pay was answered with code 0", s)
+	case s == domain.StateRefused && began && !a.refusedPay:
+		return "refused, and no answer to a pay refuses it"
+	case s == domain.StateRefused && !began && !a.refusedCheck:
+		return "refused, and no answer to check refuses it"
+	case s.Moved() && a.refusedPay:
+		return fmt.Sprintf("%s, and an answer to a pay refuses it", s)
+	case (s == domain.StateCancelled || s == domain.StateExpired) && began:
+		return fmt.Sprintf("%s, and %d pays were begun", s, a.pays)
+	}
+	return ""
+}
+
+// paidBytes checks that every pay had the bytes that were committed before the first.
+func (v *verifier) paidBytes(p storage.Payment, calls []storage.Attempt) {
+	for _, c := range calls {
+		if c.Call == callPay && p.PayBody != nil {
+			v.report.check(SameBytes, p.ID.WorkflowID(), c.BodySHA256 == storage.Digest(p.PayBody), "pay %d did not send the stored body", c.Attempt)
+		}
+	}
+}
+
+// endedByPeople checks the ends that no answer of the centre decides.
+func (v *verifier) endedByPeople(p storage.Payment, r storage.ProcessRecord) {
+	id := p.ID.WorkflowID()
+	switch p.State {
+	case domain.StateResolvedSucceeded, domain.StateResolvedRefused:
+		v.report.expect(TwoPeople, id, approval{
+			event: string(p.State), action: domain.ActionResolve, outcome: p.State, effect: domain.EffectResolved,
+			undone: []string{string(domain.EffectReleased), string(domain.EffectDeclined), "proposal_lapsed"},
+		}.wants(r))
+	case domain.StateCancelled:
+		v.report.expect(OwnAction, id, cancelling(r))
+	case domain.StateExpired:
+		v.report.expect(Deadline, id, expiring(p, r))
+	}
+}
+
+// cancelling says why nobody can have cancelled a payment; "" when somebody did: an action on
+// it, or Cancel in Temporal, which the journal has with the execution that heard of it.
+func cancelling(r storage.ProcessRecord) string {
+	e := lastEvent(r, string(domain.StateCancelled))
+	if e == nil || e.ActionID == nil && e.Execution == "" {
+		return "cancelled, and the journal does not say by whom"
+	}
+	if a := actionOf(r, *e); e.ActionID != nil && (a == nil || a.Action != domain.ActionCancel || a.Effect != domain.EffectCancelled) {
+		return "cancelled, and no action on this payment cancels it"
+	}
+	return ""
+}
+
+const (
+	// clockSlack is how far the clock of the worker that journals an end may be behind the
+	// database's, which decides.
+	clockSlack = time.Minute
+	// unwrittenDeadline is that of payments which asked before rows kept one.
+	unwrittenDeadline = 24 * time.Hour
+)
+
+// expiring says why a payment cannot have expired; "" when it did.
+func expiring(p storage.Payment, r storage.ProcessRecord) string {
+	e := lastEvent(r, string(domain.StateExpired))
+	deadline := p.CreatedAt.Add(unwrittenDeadline)
+	if p.PayerUntil != nil {
+		deadline = p.PayerUntil.Time
+	}
+	switch {
+	case e == nil:
+		return "expired, and the journal does not say when"
+	case e.At.Add(clockSlack).Before(deadline):
+		return fmt.Sprintf("expired %s before its deadline", deadline.Sub(e.At.Time).Round(time.Second))
+	case p.ChoiceSHA256 != "":
+		return "expired, and its payer had chosen"
+	}
+	return ""
 }

@@ -66,11 +66,11 @@ func (v *verifier) oneRun(ctx context.Context, id string, terminal bool, changed
 		holds = running != terminal
 		switch {
 		case terminal:
-			problem = "its row has ended, and its workflow runs"
+			problem = "its row has ended, and its workflow is running"
 		case v.began.Sub(changed) < v.Grace:
 			holds = true // the sweep will start it
 		default:
-			problem = "its row is open, and no workflow runs"
+			problem = "its row is open, and no workflow is running"
 		}
 		if !holds {
 			select {
@@ -103,7 +103,7 @@ func (v *verifier) failedRuns(ctx context.Context) error {
 		return nil
 	}
 	for _, status := range []string{"Failed", "TimedOut"} {
-		err := v.list(ctx, status, func(id string) { v.report.check(OneRun, id, false, "a run of it %s", status) })
+		err := v.list(ctx, status, func(id string) { v.report.check(OneRun, id, false, "one of its runs has status %s", status) })
 		if err != nil {
 			return err
 		}

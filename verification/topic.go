@@ -11,10 +11,21 @@ import (
 
 // topic is what Loxon's topic holds, as digests.
 type topic struct {
-	retained map[int]loxon.Retained
-	places   map[place][sha256.Size]byte
-	last     map[string]int64 // highest number by contract
-	known    map[numbered][sha256.Size]byte
+	retained  map[int]loxon.Retained
+	contracts map[string]*published // by contract number
+}
+
+// published is what the topic holds of one contract.
+type published struct {
+	last   int64 // highest number
+	events map[int64]*publishedEvent
+	known  bool // the ledger has the contract
+}
+
+// publishedEvent is one event, with every place that it has in the topic.
+type publishedEvent struct {
+	digest [sha256.Size]byte
+	places []place
 }
 
 type place struct {
@@ -22,17 +33,18 @@ type place struct {
 	offset    int64
 }
 
-type numbered struct {
-	contract string
-	seq      int64
+func newTopic() *topic {
+	return &topic{retained: map[int]loxon.Retained{}, contracts: map[string]*published{}}
 }
 
+// readTopic reads the topic, before the ledger is read: what is published meanwhile can only
+// be missing here.
 func (v *verifier) readTopic(ctx context.Context) error {
 	if len(v.Loxon.Brokers) == 0 {
 		v.report.Skipped = append(v.report.Skipped, "Loxon's topic")
 		return nil
 	}
-	t := &topic{places: map[place][sha256.Size]byte{}, last: map[string]int64{}, known: map[numbered][sha256.Size]byte{}}
+	t := newTopic()
 	var err error
 	t.retained, err = loxon.ReadTopic(ctx, v.Loxon, func(r loxon.Record) error {
 		v.take(t, r)
@@ -42,29 +54,49 @@ func (v *verifier) readTopic(ctx context.Context) error {
 	return err
 }
 
-// take checks one record against those before it: numbers go up by one, and what is there
-// again is the same. The first record of a contract may have any number where the topic's
-// retention took the ones before it.
+// take checks one record against those before it: numbers go up, and a duplicate comes
+// directly after its first and is the same. What numbers are missing is checked with the
+// ledger, which says why.
 func (v *verifier) take(t *topic, r loxon.Record) {
 	v.report.Events++
 	digest := sha256.Sum256(r.Value)
-	t.places[place{r.Partition, r.Offset}] = digest
 	contract, err := domain.ParseContractNumber(r.Key)
 	id := contract.WorkflowID()
 	if err != nil {
-		v.report.check(EventOrder, "", false, "partition %d, offset %d: the key is no contract", r.Partition, r.Offset)
+		v.report.check(EventOrder, "", false, "partition %d, offset %d: the key is no contract number", r.Partition, r.Offset)
 		return
 	}
 	seq, err := strconv.ParseInt(r.Seq, 10, 64)
 	v.report.check(EventOrder, id, err == nil && r.EventID == r.Key+"/"+r.Seq && r.ProcessID == id,
 		"partition %d, offset %d: event-id, event-seq and process-id are not the contract's", r.Partition, r.Offset)
-	last, before := t.last[r.Key]
-	if earlier, again := t.known[numbered{r.Key, seq}]; again {
+	of := t.contracts[r.Key]
+	if of == nil {
+		of = &published{events: map[int64]*publishedEvent{}}
+		t.contracts[r.Key] = of
+	}
+	here := place{r.Partition, r.Offset}
+	if earlier := of.events[seq]; earlier != nil {
 		v.report.Repeated++
-		v.report.check(EventBytes, id, earlier == digest, "event %d is there again and is not the same", seq)
-		v.report.check(EventOrder, id, seq == last, "event %d is there again after event %d", seq, last)
+		v.report.check(EventBytes, id, earlier.digest == digest, "event %d is repeated and is not the same", seq)
+		v.report.check(EventOrder, id, seq == of.last, "event %d is repeated after event %d", seq, of.last)
+		earlier.places = append(earlier.places, here)
 		return
 	}
-	v.report.check(EventOrder, id, seq == last+1 || !before && (seq == 1 || r.Offset > 0), "event %d follows event %d", seq, last)
-	t.last[r.Key], t.known[numbered{r.Key, seq}] = seq, digest
+	v.report.check(EventOrder, id, seq > of.last, "event %d follows event %d", seq, of.last)
+	of.last, of.events[seq] = max(of.last, seq), &publishedEvent{digest, []place{here}}
+}
+
+// taken says that the topic's retention took what was at a place.
+func (t *topic) taken(at place) bool { return at.offset < t.retained[at.partition].First }
+
+// strangeEvents finds contracts in the topic that the ledger does not have. It comes after
+// the ledger's were checked.
+func (v *verifier) strangeEvents(context.Context) error {
+	if v.topic == nil {
+		return nil
+	}
+	for contract, of := range v.topic.contracts {
+		v.report.check(EventKnown, domain.ContractNumber(contract).WorkflowID(), of.known, "%s in the topic, and the ledger does not have the contract", count(len(of.events), "event"))
+	}
+	return nil
 }

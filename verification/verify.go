@@ -21,12 +21,12 @@ type Options struct {
 	// Books is the address of partners that show their books, as `go run ./simulators`
 	// and `go run ./stack` do; "" asks none.
 	Books string
-	// AllEnded makes a finding of every process that has not ended.
+	// AllEnded makes a finding of every process that has not ended, and of every unsent event.
 	AllEnded bool
 	// Grace is how long an open row may be without a running workflow, which the sweep
 	// starts within a minute or two.
 	Grace time.Duration
-	// Progress is told of what is looked at next; nil tells nobody.
+	// Progress is called with what is checked next; nil calls nobody.
 	Progress func(string)
 }
 
@@ -41,8 +41,8 @@ type verifier struct {
 	began   time.Time
 }
 
-// Verify looks at everything once. An error says that it could not look to the end; what it
-// found is in the report, whose zero findings then mean nothing.
+// Verify checks everything once. After an error not everything was checked; what was found is
+// in the report, whose zero findings then mean nothing.
 func Verify(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -53,8 +53,8 @@ func Verify(ctx context.Context, o Options) (*Report, error) {
 		look func(context.Context) error
 	}{
 		{"the running workflows", v.readRuns}, {"the partners' books", v.readBooks}, {"Loxon's topic", v.readTopic},
-		{"payments", v.payments}, {"instalment orders", v.orders}, {"returns of goods", v.returns}, {"payment orders", v.contracts},
-		{"failed workflows", v.failedRuns}, {"effects that nobody ordered", v.strangers},
+		{"payments", v.payments}, {"instalments", v.orders}, {"returns of goods", v.returns}, {"collections", v.contracts}, {"incidents", v.incidents},
+		{"failed workflows", v.failedRuns}, {"effects that nobody asked for", v.strangers},
 	} {
 		o.Progress(part.what)
 		if err := part.look(ctx); err != nil {

@@ -1,7 +1,6 @@
 package verification
 
 import (
-	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +14,7 @@ import (
 
 // found are the checks that a verification of something found wanting.
 func found(look func(*verifier)) (checks []Check) {
-	v := &verifier{report: newReport(), Options: Options{AllEnded: true}, topic: &topic{
-		places: map[place][sha256.Size]byte{}, last: map[string]int64{}, known: map[numbered][sha256.Size]byte{}, retained: map[int]loxon.Retained{},
-	}}
+	v := &verifier{report: newReport(), Options: Options{AllEnded: true}, topic: newTopic(), began: time.Now()}
 	look(v)
 	for _, f := range v.report.Findings {
 		checks = append(checks, f.Check)
@@ -67,52 +64,38 @@ func TestRequestsOfAJournal(t *testing.T) {
 	}
 }
 
-func TestStateFollowsFromCalls(t *testing.T) {
-	now := storage.At(time.Unix(0, 0))
-	refuses := func(a *storage.Attempt) { a.ResultCode = code(300) }
-	succeeded := storage.Payment{ID: 1, State: domain.StateSucceeded, PaySentAt: &now, PayBody: []byte("pay")}
-	refused := storage.Payment{ID: 1, State: domain.StateRefused, PaySentAt: &now, PayBody: []byte("pay")}
-	for name, c := range map[string]struct {
-		p     storage.Payment
-		calls []storage.Attempt
-		want  []Check
-	}{
-		"succeeded":                      {succeeded, []storage.Attempt{attempt("pay", 1, 0)}, nil},
-		"succeeded without an answer":    {succeeded, []storage.Attempt{attempt("pay", 1, 0, refuses)}, []Check{StateFollows}},
-		"refused":                        {refused, []storage.Attempt{attempt("pay", 1, 0, refuses)}, nil},
-		"refused though it was paid":     {refused, []storage.Attempt{attempt("pay", 1, 0)}, []Check{StateFollows}},
-		"cancelled after pay":            {storage.Payment{ID: 1, State: domain.StateCancelled, PaySentAt: &now}, []storage.Attempt{attempt("pay", 1, 0)}, []Check{StateFollows}},
-		"paid without an intent":         {storage.Payment{ID: 1, State: domain.StatePaying}, []storage.Attempt{attempt("pay", 1, 0)}, []Check{StateFollows}},
-		"paid with other than its bytes": {storage.Payment{ID: 1, State: domain.StateSucceeded, PaySentAt: &now, PayBody: []byte("x")}, []storage.Attempt{attempt("pay", 1, 0)}, []Check{SameBytes}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.want, found(func(v *verifier) { v.paid(c.p, c.calls) }))
-		})
-	}
-}
-
 func TestPartnersBooks(t *testing.T) {
+	corrected := func(money domain.MoneyWhere, number string) storage.ProcessRecord {
+		return storage.ProcessRecord{Incidents: []storage.Incident{{Entries: []storage.IncidentEntry{{Entry: domain.IncidentClosed, Money: money, TransactionNumber: number}}}}}
+	}
+	executed := booked{Effects: 1, State: "executed", Number: 77}
 	for name, c := range map[string]struct {
 		state domain.State
 		b     booked
+		r     storage.ProcessRecord
 		want  []Check
 	}{
-		"succeeded":                {domain.StateSucceeded, booked{Effects: 1, State: "executed"}, nil},
-		"succeeded and not moved":  {domain.StateSucceeded, booked{State: "checked"}, []Check{Partner}},
-		"moved twice":              {domain.StateSucceeded, booked{Effects: 2, State: "executed"}, []Check{OneEffect, Partner}},
-		"refused":                  {domain.StateRefused, booked{State: "refused"}, nil},
-		"refused and it moved":     {domain.StateRefused, booked{Effects: 1, State: "executed"}, []Check{Partner}},
-		"expired and under review": {domain.StateExpired, booked{State: "registered"}, []Check{Partner}},
+		"succeeded":                      {domain.StateSucceeded, executed, storage.ProcessRecord{}, nil},
+		"succeeded and not moved":        {domain.StateSucceeded, booked{State: "checked"}, storage.ProcessRecord{}, []Check{Partner}},
+		"moved twice":                    {domain.StateSucceeded, booked{Effects: 2, State: "executed"}, storage.ProcessRecord{}, []Check{OneEffect, Partner}},
+		"refused":                        {domain.StateRefused, booked{State: "refused"}, storage.ProcessRecord{}, nil},
+		"refused and it moved":           {domain.StateRefused, executed, storage.ProcessRecord{}, []Check{Partner}},
+		"expired and under review":       {domain.StateExpired, booked{State: "registered"}, storage.ProcessRecord{}, []Check{Partner}},
+		"refused, and corrected":         {domain.StateRefused, executed, corrected(domain.MoneyMoved, "77"), nil},
+		"corrected to another number":    {domain.StateRefused, executed, corrected(domain.MoneyMoved, "78"), []Check{Partner}},
+		"corrected, and it did not move": {domain.StateRefused, booked{State: "refused"}, corrected(domain.MoneyMoved, ""), []Check{Partner}},
+		"succeeded, and corrected":       {domain.StateSucceeded, booked{State: "refused"}, corrected(domain.MoneyNotMoved, ""), nil},
+		"succeeded, wrongly corrected":   {domain.StateSucceeded, executed, corrected(domain.MoneyNotMoved, ""), []Check{Partner}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := storage.At(time.Unix(0, 0))
 			require.Equal(t, c.want, found(func(v *verifier) {
 				v.centre = map[int64]*booked{1: &c.b}
-				v.centreAgrees(storage.Payment{ID: 1, State: c.state, PaySentAt: &sent})
+				v.centreAgrees(storage.Payment{ID: 1, State: c.state, PaySentAt: &sent}, c.r)
 			}))
 		})
 	}
-	t.Run("an order that the ledger does not know", func(t *testing.T) {
+	t.Run("effects that the ledger does not have", func(t *testing.T) {
 		require.Equal(t, []Check{Partner, Partner}, found(func(v *verifier) {
 			v.centre, v.bank = map[int64]*booked{2: {Effects: 1}}, map[string]*bankOrder{"x": {}}
 			require.NoError(t, v.strangers(t.Context()))
@@ -134,7 +117,7 @@ func TestTopic(t *testing.T) {
 		want    []Check
 	}{
 		"in order, one again":  {[]loxon.Record{event("KD", "1", 0, "a"), event("KD", "1", 1, "a"), event("KD", "2", 2, "b")}, nil},
-		"a gap":                {[]loxon.Record{event("KD", "1", 0, "a"), event("KD", "3", 1, "c")}, []Check{EventOrder}},
+		"out of order":         {[]loxon.Record{event("KD", "1", 0, "a"), event("KD", "3", 1, "c"), event("KD", "2", 2, "b")}, []Check{EventOrder}},
 		"again, and not equal": {[]loxon.Record{event("KD", "1", 0, "a"), event("KD", "1", 1, "x")}, []Check{EventBytes}},
 		"an old one again":     {[]loxon.Record{event("KD", "1", 0, "a"), event("KD", "2", 1, "b"), event("KD", "1", 2, "a")}, []Check{EventOrder}},
 		"another's id":         {[]loxon.Record{event("KD", "1", 0, "a"), stranger}, []Check{EventOrder}},
@@ -149,38 +132,31 @@ func TestTopic(t *testing.T) {
 	}
 }
 
-func TestEventsOfAContract(t *testing.T) {
-	at, one, three := storage.At(time.Unix(0, 0)), int64(1), int64(3)
-	told := storage.PaymentOrderEvent{Seq: &one, ToldAt: &at, Message: []byte("a"), TopicOffset: 0}
-	for name, c := range map[string]struct {
-		r    storage.CollectionRecord
-		want []Check
-	}{
-		"told":             {storage.CollectionRecord{Contract: "KD", LastSeq: 1, Events: []storage.PaymentOrderEvent{told}}, nil},
-		"a missing number": {storage.CollectionRecord{Contract: "KD", LastSeq: 3, Events: []storage.PaymentOrderEvent{told, {Seq: &three}}}, []Check{EventOrder, Ended}},
-		"not where it says": {storage.CollectionRecord{Contract: "KD", LastSeq: 1, Events: []storage.PaymentOrderEvent{
-			{Seq: &one, ToldAt: &at, Message: []byte("a"), TopicOffset: 7},
-		}}, []Check{EventPlace}},
-		"other bytes there": {storage.CollectionRecord{Contract: "KD", LastSeq: 1, Events: []storage.PaymentOrderEvent{
-			{Seq: &one, ToldAt: &at, Message: []byte("b"), TopicOffset: 0},
-		}}, []Check{EventBytes}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.want, found(func(v *verifier) {
-				v.take(v.topic, event("KD", "1", 0, "a"))
-				v.events(c.r)
-			}))
-		})
-	}
-}
-
 func TestReportIsPrinted(t *testing.T) {
 	r := newReport()
 	r.seen("payment", "paying", false)
+	r.check(Journalled, "payment/1", true, "")
 	r.check(Ended, "payment/1", false, "is %s", "paying")
+	opened := storage.At(time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC))
+	for range 2 {
+		r.incident(storage.Incident{Process: domain.ProcessPayment, Reason: domain.ReasonPaidAfterEnd, OpenedAt: opened})
+		opened = storage.At(opened.Add(time.Hour))
+	}
 	var text strings.Builder
 	require.NoError(t, r.Print(&text))
-	require.Contains(t, text.String(), "FOUND ended: payment/1: is paying")
-	require.Contains(t, text.String(), "1 processes are open. 1 findings.")
+	for _, line := range []string{
+		`Loxon events +0 \(0 duplicates\)`, `payment paid_after_end +2, the oldest since 2026-02-17 12:00:00 UTC`,
+		`journalled +1 checked, 0 findings`, `ended +1 checked, 1 finding\n`,
+		`FOUND ended: payment/1: is paying`, `1 open process\. 1 finding\.`,
+	} {
+		require.Regexp(t, line, text.String())
+	}
 	require.False(t, r.OK())
+
+	text.Reset()
+	r = newReport()
+	r.check(Journalled, "payment/1", true, "")
+	require.NoError(t, r.Print(&text))
+	require.Contains(t, text.String(), "0 open processes. All checks passed.")
+	require.True(t, r.OK())
 }
