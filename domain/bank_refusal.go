@@ -1,9 +1,6 @@
 package domain
 
-import (
-	"net/http"
-	"slices"
-)
+import "slices"
 
 // The journal's words for a call that the bank answered with 4xx.
 const (
@@ -25,11 +22,11 @@ type BankAttempt struct {
 
 // statusesWithoutVerdict are 4xx that refuse nothing: they ask for patience (408, 425,
 // 429), or say that the bank has such a request already (409).
-var statusesWithoutVerdict = []int{http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests}
+var statusesWithoutVerdict = []int{408, 409, 425, 429}
 
 // statusesAboutUs are refusals of whoever asks and not of what is asked: the secret
 // (401), the agreement (403) or the address (404) is wrong, which a person fixes.
-var statusesAboutUs = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}
+var statusesAboutUs = []int{401, 403, 404}
 
 // Definite says whether the bank certainly refused this attempt: a 4xx that gives a
 // verdict, with the bank's own error body. A proxy's page is no word of the bank.

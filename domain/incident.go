@@ -21,7 +21,10 @@ const ReasonLedgerLate OperatorReason = "ledger_late"
 var lastingReasons = []OperatorReason{}
 
 // moneyReasons are lasting ones after which somebody has to say where the money is.
-var moneyReasons = []OperatorReason{ReasonPaidAfterEnd, ReasonRefusedAfterEnd}
+var moneyReasons = []OperatorReason{
+	ReasonPaidAfterEnd, ReasonRefusedAfterEnd,
+	ReasonDecisionTooLate, ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
+}
 
 // eventReasons concern an event rather than its process: they go when the event is published.
 var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
@@ -32,6 +35,7 @@ func OperatorReasons() []OperatorReason {
 		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonCancelledRun, ReasonTooOld,
 		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonLedgerLate,
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonReturnUnknown,
+		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,
 	}
 }

@@ -96,7 +96,8 @@ func (s ReturnState) Terminal() bool { return slices.Contains(TerminalReturnStat
 const (
 	FailClientNotFound  = "client_not_found"  // the bank does not know the client; nothing was created
 	FailRefusedByBank   = "refused_by_bank"   // the bank refused create, and certainly created nothing
-	FailRejectedByStore = "rejected_by_store" // before anything was sent
+	FailRejectedByStore = "rejected_by_store" // while the bank certainly had nothing
+	FailResolved        = "resolved"          // two people said that there is no sale on credit
 )
 
 // The reasons for which a person has to look at an order or a return, stable
@@ -109,31 +110,3 @@ const (
 	ReasonUnknownBankState OperatorReason = "unknown_bank_state" // a state that the document does not know
 	ReasonReturnUnknown    OperatorReason = "return_unknown"     // nobody knows whether the bank took the goods' price off
 )
-
-// Refusals of actions on orders.
-const (
-	RefusalOrderEnded Refusal = "order_ended" // nothing leaves a terminal state
-	RefusalOrderHeld  Refusal = "order_held"  // release it first
-)
-
-// OrderActions lists what a person may order for an order.
-func OrderActions() []Action { return []Action{ActionRetry, ActionHold, ActionRelease} }
-
-// OrderStanding is what decides whether an action may be taken on an order.
-type OrderStanding struct {
-	State OrderState
-	Held  bool
-}
-
-// Refuses says why an action may not be taken now; "" when it may.
-func (s OrderStanding) Refuses(a Action) Refusal {
-	switch {
-	case s.State.Terminal():
-		return RefusalOrderEnded
-	case a == ActionRetry && s.Held:
-		return RefusalOrderHeld
-	case a == ActionRelease && !s.Held:
-		return RefusalNotHeld
-	}
-	return ""
-}

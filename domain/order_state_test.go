@@ -40,21 +40,3 @@ func TestDecisions(t *testing.T) {
 		t.Error("deciding")
 	}
 }
-
-func TestOrderActions(t *testing.T) {
-	for _, c := range []struct {
-		state  OrderState
-		held   bool
-		action Action
-		want   Refusal
-	}{
-		{OrderCreating, false, ActionRetry, ""}, {OrderCreating, true, ActionRetry, RefusalOrderHeld},
-		{OrderConfirming, false, ActionHold, ""}, {OrderConfirming, true, ActionHold, ""},
-		{OrderActive, true, ActionRelease, ""}, {OrderActive, false, ActionRelease, RefusalNotHeld},
-		{OrderPaidOut, false, ActionRetry, RefusalOrderEnded}, {OrderFailed, true, ActionRelease, RefusalOrderEnded},
-	} {
-		if got := (OrderStanding{State: c.state, Held: c.held}).Refuses(c.action); got != c.want {
-			t.Errorf("%+v: refused with %q", c, got)
-		}
-	}
-}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"tolem/domain"
 )
@@ -41,16 +42,13 @@ func bankAttempts(tx *gorm.DB, process, call string) ([]domain.BankAttempt, erro
 	return attempts, nil
 }
 
-// lockOrder holds an order's row to the end of the transaction, and reads it: whoever
+// lockOrder locks an order's row to the end of the transaction, and reads it: whoever
 // begins a call, decides or records news of it comes before or after.
 func lockOrder(tx *gorm.DB, id domain.StoreOrderID) (InstalmentOrder, error) {
-	if err := tx.Model(&InstalmentOrder{}).Where("id = ?", id).UpdateColumn("id", id).Error; err != nil { // changes nothing
-		return InstalmentOrder{}, err
-	}
-	return readOrder(tx, id)
+	return readOrder(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id) // SQLite has one writer at a time
 }
 
-// createAttempts reads the creates of an order that is held as bankAttempts asks. called
+// createAttempts reads the creates of an order whose row is locked, as bankAttempts asks. called
 // says that the bank has called back about the order: then it has it, whatever it
 // answered.
 func createAttempts(tx *gorm.DB, id domain.StoreOrderID) (attempts []domain.BankAttempt, called bool, err error) {
@@ -64,13 +62,9 @@ func createAttempts(tx *gorm.DB, id domain.StoreOrderID) (attempts []domain.Bank
 
 // afterRefusal is what follows a create that the bank rejected: the end where the refusal
 // is certain, or where the store rejected an order that the bank certainly does not have.
-// Else it is after, and the order goes on asking.
-func afterRefusal(tx *gorm.DB, id domain.StoreOrderID, after OrderAfter) (OrderAfter, error) {
-	o, err := lockOrder(tx, id)
-	if err != nil {
-		return after, err
-	}
-	attempts, called, err := createAttempts(tx, id)
+// Else it is after, and the order, whose row is locked, goes on asking.
+func afterRefusal(tx *gorm.DB, o InstalmentOrder, after OrderAfter) (OrderAfter, error) {
+	attempts, called, err := createAttempts(tx, o.ID)
 	switch {
 	case err != nil || called:
 		return after, err
@@ -82,12 +76,8 @@ func afterRefusal(tx *gorm.DB, id domain.StoreOrderID, after OrderAfter) (OrderA
 	return after, nil
 }
 
-// afterRefusedReturn is the same for a return of goods.
+// afterRefusedReturn is the same for a return of goods, whose row is locked.
 func afterRefusedReturn(tx *gorm.DB, c ReturnCall, after ReturnAfter) (ReturnAfter, error) {
-	locked := tx.Model(&OrderReturn{}).Where("order_id = ? AND id = ?", c.OrderID, c.ID).UpdateColumn("id", c.ID) // changes nothing
-	if locked.Error != nil {
-		return after, locked.Error
-	}
 	attempts, err := bankAttempts(tx, c.Call.Process, returnCall)
 	if err == nil && domain.CertainRefusal(attempts) {
 		after = ReturnAfter{State: domain.ReturnFailed, Message: after.Message}

@@ -55,6 +55,9 @@ type InstalmentOrder struct {
 	ActiveAt       *Timestamp
 	EndedAt        *Timestamp
 	ReturnedSum    domain.Money
+	Resolution
+	// Wake says that people changed the row, and that its workflow may not have read that.
+	Wake bool
 
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
@@ -119,6 +122,9 @@ func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[strin
 	columns["step"], columns["updated_at"] = step, now
 	if state, ok := columns["state"].(domain.OrderState); ok && state.Terminal() {
 		columns["held"], columns["next_attempt_at"], columns["ended_at"] = false, nil, now
+		for name, value := range noProposal() {
+			columns[name] = value
+		}
 	}
 	var order InstalmentOrder
 	written := tx.Model(&order).Clauses(returningFlag).
@@ -135,8 +141,9 @@ func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[strin
 // takes none is ErrNotDeciding. Both come with the order, so that the caller can
 // say who decided and when. ErrNotFound comes without.
 //
-// It is no state write: it leaves state and step alone. Of two at once the first
-// wins: the other finds decision set.
+// Of two at once the first wins: the other finds decision set. A rejection of an order
+// that the bank certainly does not have ends it in the same transaction; any other
+// decision leaves state and step alone.
 func (l *Ledger) Decide(ctx context.Context, id domain.StoreOrderID, d domain.Decision, by string) (now InstalmentOrder, err error) {
 	var taking []domain.OrderState
 	for _, state := range domain.OpenOrderStates() {
@@ -146,6 +153,9 @@ func (l *Ledger) Decide(ctx context.Context, id domain.StoreOrderID, d domain.De
 	}
 	decided := false
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if _, err := lockOrder(tx, id); err != nil {
+			return err
+		}
 		at := At(time.Now())
 		kept := tx.Model(&InstalmentOrder{}).Where("id = ? AND decision = '' AND state IN ?", id, taking).
 			Updates(map[string]any{"decision": d, "decided_by": by, "decided_at": at, "updated_at": at})
@@ -157,6 +167,12 @@ func (l *Ledger) Decide(ctx context.Context, id domain.StoreOrderID, d domain.De
 			if err := tx.Create(&row).Error; err != nil {
 				return err
 			}
+		}
+		if now, err = readOrder(tx, id); err != nil || now.Decision != domain.DecisionReject || d != now.Decision {
+			return err
+		}
+		if err := endRejected(tx, now); err != nil {
+			return err
 		}
 		now, err = readOrder(tx, id)
 		return err

@@ -175,7 +175,8 @@ type OrderRecord struct {
 
 // RecordOrderCall commits the outcome of a call and what follows. changed is false
 // when the order had ended or moved past this step: then only the journal row is
-// written, because the call was made.
+// written, because the call was made. What contradicts the store's decision, or the end of
+// an order that has ended meanwhile, opens an incident all the same.
 //
 // A create that the bank refused ends the order where the refusal is certain; the journal,
 // with this outcome, says so (domain.CertainRefusal), never the caller.
@@ -187,8 +188,12 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 		if err := r.Outcome.journal(tx, r.Call, r.Started); err != nil {
 			return err
 		}
+		before, err := lockOrder(tx, r.ID)
+		if err != nil {
+			return err
+		}
 		if r.Call.Name == createCall && r.Outcome.Failure == domain.FailureRejected {
-			if r.After, err = afterRefusal(tx, r.ID, r.After); err != nil {
+			if r.After, err = afterRefusal(tx, before, r.After); err != nil {
 				return err
 			}
 		}
@@ -199,15 +204,38 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 		}
 		flagged := false
 		changed, flagged, err = writeOrder(tx, r.ID, r.Call.Step, r.After.columns(r.Call.At.Add(r.Outcome.Duration)))
-		if err != nil || !changed {
+		if err != nil {
 			return err
 		}
-		return r.After.incidents(tx, r.ID, flagged, r.Outcome.evidence(r.Call.Name))
+		if changed {
+			if err := r.After.incidents(tx, r.ID, flagged, r.Outcome.evidence(r.Call.Name)); err != nil {
+				return err
+			}
+		}
+		return r.contradicts(tx, before)
 	})
 	if err != nil {
 		return false, fmt.Errorf("record %s of %s: %w", r.Call.Name, r.ID.WorkflowID(), err)
 	}
 	return changed, nil
+}
+
+// contradicts opens an incident where the answer contradicts the order as it stood before
+// this record, locked: an open one, or one that has ended.
+func (r OrderRecord) contradicts(tx *gorm.DB, before InstalmentOrder) error {
+	says, what := domain.BankMeaning(""), r.Call.Name+" answered"
+	switch {
+	case r.After.Bank != nil:
+		says, what = r.After.Bank.Meaning, what+" "+r.After.Bank.String()
+	case !before.State.Terminal():
+		return nil
+	case r.After.BankOrderID != "" && before.State == domain.OrderFailed: // a create whose answer came after the end
+		says, what = domain.BankPending, what+" the bank's order "+r.After.BankOrderID
+	case r.After.State == domain.OrderPaidOut:
+		says, what = domain.BankActive, what+" that the store is paid"
+	}
+	_, err := contradicted(tx, before, says, what)
+	return err
 }
 
 // journal writes the row of a call's outcome: beside its started row, or alone.

@@ -27,6 +27,7 @@ type OrderReturn struct {
 	State          domain.ReturnState
 	NeedsOperator  bool
 	OperatorReason domain.OperatorReason
+	Held           bool // by a person: nothing is sent until it is released
 	Step           int
 	Attempts       int
 	Waits          int
@@ -35,6 +36,8 @@ type OrderReturn struct {
 	BankMessage    string
 	SentAt         *Timestamp
 	EndedAt        *Timestamp
+	Resolution
+	Wake bool // as InstalmentOrder's
 
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
@@ -152,11 +155,11 @@ func (c ReturnCall) row(tx *gorm.DB) *gorm.DB {
 }
 
 // BeginReturn commits the started row of a call to return, and that it may be on
-// its way, before its first byte.
+// its way, before its first byte; not while a person holds the return.
 func (l *Ledger) BeginReturn(ctx context.Context, c ReturnCall) (begun BegunOrder, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		at := At(c.Call.At)
-		written := c.row(tx).Updates(map[string]any{
+		written := c.row(tx).Where("NOT held").Updates(map[string]any{
 			"state": domain.ReturnReturning, "attempts": gorm.Expr("attempts + 1"), "next_attempt_at": nil, "updated_at": at,
 			"sent_at":         gorm.Expr("COALESCE(sent_at, ?)", at),
 			"reversed_before": gorm.Expr("COALESCE(reversed_before, ?)", c.ReversedBefore),
@@ -187,24 +190,37 @@ type ReturnAfter struct {
 	NextWait       time.Duration
 }
 
-// incidents closes what the end settles, or raises what the answer asks for.
-func (a ReturnAfter) incidents(tx *gorm.DB, s subject, evidence string) error {
-	switch {
-	case a.State.Terminal():
-		return settle(tx, s, domain.OperatorReason.EndsWithProcess)
-	case a.OperatorReason != "":
-		return raise(tx, s, a.OperatorReason, evidence)
+// columns turns what follows into a write of the row.
+func (a ReturnAfter) columns(step int) map[string]any {
+	now := At(time.Now())
+	c := map[string]any{"step": step, "updated_at": now, "next_attempt_at": nil, "bank_message": a.Message}
+	if a.State != "" {
+		c["state"] = a.State
 	}
-	return nil
+	if a.State.Terminal() {
+		c["ended_at"], c["held"] = now, false
+		for name, value := range noProposal() {
+			c[name] = value
+		}
+	}
+	if a.NextWait > 0 {
+		c["next_attempt_at"], c["waits"] = At(now.Add(a.NextWait)), a.Waits
+	}
+	return c
 }
 
 // RecordReturn commits the outcome of a call, and what follows; a return that the
 // bank took also counts in the order's returned_sum. started is 0 for a call that
 // changes nothing at the bank. changed is false when the return had ended or moved
-// past this step. A refusal ends the return where it is certain, as with an order's create.
+// past this step. A refusal ends the return where it is certain, as with an order's create;
+// an answer that contradicts the end of a return opens an incident.
 func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, o Outcome, after ReturnAfter) (changed bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		if err := o.journal(tx, c.Call, started); err != nil {
+			return err
+		}
+		before, err := lockReturn(tx, c.OrderID, c.ID)
+		if err != nil {
 			return err
 		}
 		if c.Call.Name == returnCall && o.Failure == domain.FailureRejected {
@@ -212,31 +228,21 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 				return err
 			}
 		}
-		now := At(time.Now())
-		columns := map[string]any{"step": c.Call.Step, "updated_at": now, "next_attempt_at": nil, "bank_message": after.Message}
-		if after.State != "" {
-			columns["state"] = after.State
-		}
-		if after.State.Terminal() {
-			columns["ended_at"] = now
-		}
-		if after.NextWait > 0 {
-			columns["next_attempt_at"], columns["waits"] = At(now.Add(after.NextWait)), after.Waits
-		}
-		written := c.row(tx).Updates(columns)
+		written := c.row(tx).Updates(after.columns(c.Call.Step))
 		changed = written.RowsAffected == 1
-		if written.Error != nil || !changed {
+		switch evidence := o.evidence(c.Call.Name); {
+		case written.Error != nil:
 			return written.Error
-		}
-		noteEnd(tx, domain.ProcessReturn, after.State)
-		if err := after.incidents(tx, returnSubject(c.OrderID, c.ID), o.evidence(c.Call.Name)); err != nil {
-			return err
-		}
-		if after.State != domain.ReturnReturned {
+		case !changed && before.State.Terminal() && after.State.Terminal() && after.State != before.State:
+			return raise(tx, returnSubject(c.OrderID, c.ID), domain.ReasonReturnContradicted, evidence+"; the return ended "+string(before.State))
+		case !changed:
 			return nil
+		case after.State.Terminal():
+			return returnEnded(tx, before, after.State)
+		case after.OperatorReason != "":
+			return raise(tx, returnSubject(c.OrderID, c.ID), after.OperatorReason, evidence)
 		}
-		return tx.Exec(`UPDATE instalment_orders SET returned_sum = returned_sum + (SELECT sum FROM order_returns WHERE order_id = ? AND id = ?), updated_at = ?
-			WHERE id = ?`, c.OrderID, c.ID, now, c.OrderID).Error
+		return nil
 	})
 	if err != nil {
 		return false, fmt.Errorf("record %s: %w", c.OrderID.ReturnWorkflowID(c.ID), err)

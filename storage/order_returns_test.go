@@ -136,7 +136,7 @@ func TestReturnIsRecordedStepByStep(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, changed)
 		call.Call.Step = 3
-		changed, err = l.RecordReturn(t.Context(), call, 0, bankAnswered, storage.ReturnAfter{State: domain.ReturnFailed})
+		changed, err = l.RecordReturn(t.Context(), call, 0, bankAnswered, storage.ReturnAfter{State: domain.ReturnReturned})
 		require.NoError(t, err)
 		require.False(t, changed, "nothing leaves the end")
 		begun, err = l.BeginReturn(t.Context(), call)
