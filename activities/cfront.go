@@ -292,9 +292,6 @@ func (c *CFRONT) means(o storage.InstalmentOrder, told cfront.Standing) storage.
 	case meaning == domain.BankReady && o.State == domain.OrderWaitingForClient:
 		after.State = domain.OrderWaitingForStore
 	}
-	if meaning.Settled() && o.Decision == domain.DecisionReject {
-		after.OperatorReason = domain.ReasonDecisionTooLate
-	}
 	return after
 }
 

@@ -29,6 +29,7 @@ type ReturnCallResult struct {
 	Attempts int                   `json:"attempts,omitempty"`
 	Waits    int                   `json:"waits,omitempty"`
 	Reason   domain.OperatorReason `json:"reason,omitempty"`
+	Held     bool                  `json:"held,omitempty"` // by a person: nobody is called
 	Sent     bool                  `json:"sent,omitempty"` // a return may have been taken by the bank
 	Behind   bool                  `json:"behind,omitempty"`
 	Failure  string                `json:"failure,omitempty"`
@@ -118,7 +119,7 @@ type goodsReturn struct {
 }
 
 func (r goodsReturn) result(behind bool, failure string) ReturnCallResult {
-	got := ReturnCallResult{State: r.State, Step: r.Step, Attempts: r.Attempts, Waits: r.Waits, Sent: r.SentAt != nil, Behind: behind, Failure: failure}
+	got := ReturnCallResult{State: r.State, Step: r.Step, Attempts: r.Attempts, Waits: r.Waits, Held: r.Held, Sent: r.SentAt != nil, Behind: behind, Failure: failure}
 	if r.NeedsOperator {
 		got.Reason = r.OperatorReason
 	}
@@ -135,7 +136,14 @@ func (c *CFRONT) goodsReturn(ctx context.Context, in ReturnCallInput) (r goodsRe
 	}
 	o, err := c.Ledger.InstalmentOrder(ctx, in.OrderID)
 	r.bankOrderID = o.BankOrderID
-	return r, r.State.Terminal() || r.Step >= in.Step, err
+	return r, r.State.Terminal() || r.Held || r.Step >= in.Step, err
+}
+
+// ReadReturn says where the ledger has a return, and notes that its workflow has read what
+// people changed; it calls nobody. Idempotent; it fails only when the ledger does.
+func (c *CFRONT) ReadReturn(ctx context.Context, in ReturnCallInput) (ReturnCallResult, error) {
+	r, err := c.Ledger.ReturnAwake(ctx, in.OrderID, in.ReturnID)
+	return goodsReturn{OrderReturn: r}.result(true, ""), final(err)
 }
 
 func (in ReturnCallInput) call(ctx context.Context, name string, body []byte) storage.Call {
@@ -194,12 +202,16 @@ type MoveResult struct {
 var errNoState = errors.New("the bank told no state")
 
 // MoveSettled asks the state of an order that has ended, and keeps a move forward:
-// repaid, or returned in full. Idempotent; it fails when bank or ledger do not
-// answer.
+// repaid, or returned in full; what contradicts the end is an incident. Of an order whose
+// number at the bank is not known nobody can ask: its news are settled as they are.
+// Idempotent; it fails when bank or ledger do not answer.
 func (c *CFRONT) MoveSettled(ctx context.Context, in MoveInput) (MoveResult, error) {
 	o, err := c.Ledger.InstalmentOrder(ctx, in.OrderID)
-	if err != nil || o.BankOrderID == "" {
+	if err != nil {
 		return MoveResult{}, final(err)
+	}
+	if o.BankOrderID == "" {
+		return MoveResult{}, final(c.Ledger.SettleCallbacks(ctx, in.OrderID))
 	}
 	body, err := cfront.OrderBody(o.BankOrderID)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // OrderSweep starts again, from the ledger, every open instalment order and return
 // without a running workflow, and brings workflows the news that they were not told:
-// a decision of the store, a callback of the bank.
+// a decision of the store, a callback of the bank, what people did in the ledger.
 type OrderSweep struct {
 	Ledger   *storage.Ledger
 	Temporal client.Client
@@ -44,18 +44,39 @@ func (s *OrderSweep) orders(ctx context.Context, before time.Time, result *Sweep
 	if err != nil {
 		return err
 	}
-	return eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.InstalmentOrder, error) {
+	err = eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.InstalmentOrder, error) {
 		return s.Ledger.OpenOrders(ctx, before, after, sweepPage)
 	}, func(o storage.InstalmentOrder) domain.StoreOrderID {
 		result.Open++
 		switch {
 		case !runs[o.ID.WorkflowID()]:
 			result.started(ctx, o.ID.WorkflowID(), s.StartOrder(ctx, o), s.Metrics)
-		case o.Decision != "" && o.DecisionSentAt == nil && o.DecidedAt.Before(before):
+		case decisionIsDue(o, before):
 			result.nudged(ctx, s.Temporal, o.ID.WorkflowID(), Nudge{Cause: domain.CauseNews})
 		}
 		return o.ID
 	})
+	if err != nil {
+		return err
+	}
+	return eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.InstalmentOrder, error) {
+		return s.Ledger.OrdersToWake(ctx, before, after, sweepPage)
+	}, func(o storage.InstalmentOrder) domain.StoreOrderID { // they have ended, without their workflow
+		if runs[o.ID.WorkflowID()] {
+			result.nudged(ctx, s.Temporal, o.ID.WorkflowID(), Nudge{Cause: domain.CauseNews})
+		} else if err := s.Ledger.OrderAwake(ctx, o.ID); err != nil {
+			result.Failed++
+		}
+		return o.ID
+	})
+}
+
+// decisionIsDue says that the store decided before an instant, and that its decision
+// could be sent and was not. Before the bank's number is known it could not, and a nudge
+// would only cut the growing interval of create short; nor while a person holds the order.
+func decisionIsDue(o storage.InstalmentOrder, before time.Time) bool {
+	return (o.State == domain.OrderWaitingForClient || o.State == domain.OrderWaitingForStore) && !o.Held &&
+		o.Decision != "" && o.DecisionSentAt == nil && o.DecidedAt.Before(before)
 }
 
 func (s *OrderSweep) returns(ctx context.Context, before time.Time, result *SweepResult) error {
@@ -63,12 +84,27 @@ func (s *OrderSweep) returns(ctx context.Context, before time.Time, result *Swee
 	if err != nil {
 		return err
 	}
-	return eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.OrderReturn, error) {
+	err = eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.OrderReturn, error) {
 		return s.Ledger.OpenReturns(ctx, before, after, sweepPage)
 	}, func(r storage.OrderReturn) domain.StoreOrderID {
 		result.Open++
 		if !runs[r.WorkflowID()] {
 			result.started(ctx, r.WorkflowID(), s.StartReturn(ctx, r), s.Metrics)
+		}
+		return r.OrderID
+	})
+	if err != nil {
+		return err
+	}
+	return eachPage(ctx, result, func(after domain.StoreOrderID) ([]storage.OrderReturn, error) {
+		return s.Ledger.ReturnsToWake(ctx, before, after, sweepPage)
+	}, func(r storage.OrderReturn) domain.StoreOrderID {
+		if runs[r.WorkflowID()] {
+			result.nudged(ctx, s.Temporal, r.WorkflowID(), Nudge{Cause: domain.CauseOperator})
+		} else if r.State.Terminal() { // an open one was started above, and reads the ledger
+			if _, err := s.Ledger.ReturnAwake(ctx, r.OrderID, r.ID); err != nil {
+				result.Failed++
+			}
 		}
 		return r.OrderID
 	})
@@ -82,8 +118,9 @@ func (s *OrderSweep) callbacks(ctx context.Context, before time.Time, result *Sw
 		case err != nil:
 			result.Failed++
 		case o.State.Terminal():
+			// One that contradicts the end is an incident, and was marked as seen with it.
 			result.started(ctx, id.MoveWorkflowID(), s.Move(ctx, id), s.Metrics)
-		default:
+		case !o.Held: // released, it asks at once
 			result.nudged(ctx, s.Temporal, id.WorkflowID(), Nudge{Cause: domain.CauseNews})
 		}
 		return id

@@ -93,6 +93,7 @@ var (
 	AskContract  = Activity[OrderCallInput, OrderCallResult]{"AskContract"}
 	ReturnAtBank = Activity[ReturnCallInput, ReturnCallResult]{"ReturnAtBank"}
 	AskReturned  = Activity[ReturnCallInput, ReturnCallResult]{"AskReturned"}
+	ReadReturn   = Activity[ReturnCallInput, ReturnCallResult]{"ReadReturn"}
 	MoveSettled  = Activity[MoveInput, MoveResult]{"MoveSettled"}
 
 	EndUnsentOrder         = Activity[EndOrderInput, OrderStanding]{"EndUnsentOrder"}
@@ -166,7 +167,7 @@ func (c *CFRONT) wire() []Registration {
 	return []Registration{
 		ReadOrder.runs(c.ReadOrder), AskClient.runs(c.AskClient), CreateAtBank.runs(c.CreateAtBank), DecideAtBank.runs(c.DecideAtBank),
 		AskState.runs(c.AskState), AskPayout.runs(c.AskPayout), AskContract.runs(c.AskContract),
-		ReturnAtBank.runs(c.ReturnAtBank), AskReturned.runs(c.AskReturned), MoveSettled.runs(c.MoveSettled),
+		ReturnAtBank.runs(c.ReturnAtBank), AskReturned.runs(c.AskReturned), ReadReturn.runs(c.ReadReturn), MoveSettled.runs(c.MoveSettled),
 	}
 }
 

@@ -65,7 +65,7 @@ func (f foreigners) hostile() map[string][]string {
 		"LookUpAction":  {`{"process":"payment/999","actionId":1,"action":"hold"}`, fmt.Sprintf(`{"process":"payment/%d","actionId":%d,"action":"hold"}`, f.payment, f.otherAction)},
 
 		"ReadOrder": {unknownOrder}, "AskClient": {unknownOrder}, "CreateAtBank": {unknownOrder}, "DecideAtBank": {unknownOrder}, "AskState": {unknownOrder},
-		"AskPayout": {unknownOrder}, "AskContract": {unknownOrder}, "ReturnAtBank": {unknownOrder}, "AskReturned": {unknownOrder}, "MoveSettled": {unknownOrder},
+		"AskPayout": {unknownOrder}, "AskContract": {unknownOrder}, "ReturnAtBank": {unknownOrder}, "AskReturned": {unknownOrder}, "ReadReturn": {unknownOrder}, "MoveSettled": {unknownOrder},
 		"EndUnsentOrder":      {unknownOrder, ofOrder(`"step":99,"failReason":"rejected_by_store"`), ofOrder(`"step":99,"failReason":"invented"`)},
 		"FlagInstalmentOrder": {unknownOrder, ofOrder(`"reason":"invented"`)},
 		"FollowInstalmentAction": {

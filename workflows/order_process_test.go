@@ -228,19 +228,22 @@ func TestEarlyReject(t *testing.T) {
 	})
 }
 
-// The till confirms just when the bank's time is over: the bank's word stands.
+// The till confirms just when the bank's time is over: the bank's word stands, and a person
+// has to see that goods were handed over without a sale.
 func TestConfirmAgainstTheBanksTimeOut(t *testing.T) {
 	w := newTill(t)
 	w.set(func(s *simulated.Settings) { s.ConfirmTimeout = 60_000 })
 	s := w.sale(w.accepted(agrees, nil))
 	s.during("DecideAtBank", func() { require.NoError(t, w.bank.Advance(time.Hour)) })
 	s.decides(30*time.Second, domain.DecisionConfirm)
+	s.contradicts = domain.ReasonConfirmedFailed
 	o := s.finish()
 	require.Equal(t, "CONFIRM_TIME_EXPIRED", o.FailReason)
 	require.Equal(t, domain.DecisionConfirm, o.Decision, "who confirmed is not forgotten")
 }
 
-// Rejected at the till while the bank confirms at once (one phase): a person has to know.
+// Rejected at the till while the bank confirms at once (one phase): a person has to know,
+// also after the pay-out.
 func TestRejectTooLate(t *testing.T) {
 	w := newTill(t)
 	w.set(func(s *simulated.Settings) { s.OnePhase, s.PayoutDelay = true, 3_600_000 })
@@ -252,6 +255,7 @@ func TestRejectTooLate(t *testing.T) {
 		asked = w.order(s.id).OperatorReason
 	})
 	s.decides(time.Minute, domain.DecisionReject)
+	s.contradicts = domain.ReasonDecisionTooLate
 	require.Equal(t, domain.OrderPaidOut, s.finish().State)
 	require.Equal(t, domain.ReasonDecisionTooLate, asked)
 }

@@ -28,25 +28,32 @@ type ReturnResult struct {
 	Attempts int                `json:"attempts"`
 }
 
+// heldLook is how often a return that a person holds is read again without a nudge, which
+// may be lost.
+const heldLook = time.Hour
+
 // Return takes one accepted return of goods to its end.
 //
 // When it returns, the bank has taken the sum off the credit once (returned), or
-// certainly not at all (failed); the ledger says the same. It returns an error only
-// from a bug.
+// certainly not at all (failed), or two people said which; the ledger says the same. It
+// returns an error only from a bug.
 func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
 	if err := in.Ladder.Check(); err != nil {
 		return ReturnResult{}, temporal.NewNonRetryableApplicationError(in.OrderID.ReturnWorkflowID(in.ReturnID), "BadInput", err)
 	}
 	ctx, done := workflow.NewDisconnectedContext(ctx) // the bank may have taken it: no cancel from outside
 	defer done()
-	r := &goodsReturn{input: in, cause: domain.CauseScheduled, began: workflow.Now(ctx)}
-	if r.ask(ctx); r.now.Sent { // by another run
-		r.waits, r.cause = r.now.Waits, domain.CauseRecovery
-	}
-	for r.open() && !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+	r := beginReturn(ctx, in)
+	for r.open() && !r.full(ctx) {
+		if r.now.Held {
+			r.rest(ctx)
+			continue
+		}
 		r.attempt(ctx)
-		if r.open() {
+		if r.free() {
 			r.wait(ctx)
+		}
+		if r.free() {
 			r.ask(ctx) // "after a timeout call … data for returns before repeating"
 		}
 	}
@@ -73,6 +80,45 @@ type goodsReturn struct {
 	cause  domain.Cause
 	began  time.Time
 	lost   error // the ledger has no such return
+	nudged bool  // people changed something in the ledger
+}
+
+// beginReturn listens, and asks the bank what another run may have left undone.
+func beginReturn(ctx workflow.Context, in ReturnInput) *goodsReturn {
+	r := &goodsReturn{input: in, cause: domain.CauseScheduled, began: workflow.Now(ctx)}
+	onNudge(ctx, func(activities.Nudge) { r.nudged = returnHearsNudges(ctx) })
+	if r.ask(ctx); r.now.Sent {
+		r.waits, r.cause = r.now.Waits, domain.CauseRecovery
+	}
+	return r
+}
+
+// free says that the return goes on by itself.
+func (r *goodsReturn) free() bool { return r.open() && !r.now.Held }
+
+func (r *goodsReturn) full(ctx workflow.Context) bool {
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+}
+
+// read takes over where the ledger has the return; nobody is called.
+func (r *goodsReturn) read(ctx workflow.Context) {
+	r.nudged = false
+	r.take(insist(ctx, r, "read the return", activities.ReadReturn, r.call()), nil)
+}
+
+// rest waits while a person holds the return; released, it asks and goes on at once.
+func (r *goodsReturn) rest(ctx workflow.Context) {
+	for r.open() && r.now.Held && !r.full(ctx) {
+		r.show(ctx, "held by an operator")
+		if !r.nudged {
+			sleepUntil(ctx, workflow.Now(ctx).Add(heldLook), "held by an operator", func() bool { return r.nudged })
+		}
+		r.read(ctx)
+	}
+	if r.free() {
+		r.cause = domain.CauseOperator
+		r.ask(ctx)
+	}
 }
 
 // open says that the return has not ended.
@@ -127,17 +173,21 @@ func (r *goodsReturn) take(got activities.ReturnCallResult, err error) {
 func (r *goodsReturn) rung() time.Duration { return rungAfter(r.input.Ladder, r.waits, r.waited) }
 
 // wait waits the next rung of the ladder, and asks a person to look when it has been
-// unknown for too long.
+// unknown for too long. A person's action cuts it short: then the next attempt is due.
 func (r *goodsReturn) wait(ctx workflow.Context) {
 	after := r.rung()
 	began := workflow.Now(ctx)
 	due := began.Add(after)
 	late := r.began.Add(r.input.RaiseAfter)
 	if r.input.RaiseAfter > 0 && r.now.Reason == "" && !late.After(due) {
-		r.sleepUntil(ctx, late, due)
+		if !r.sleep(ctx, late, due) {
+			return
+		}
 		r.raise(ctx, domain.ReasonReturnUnknown)
 	}
-	r.sleepUntil(ctx, due, due)
+	if !r.sleep(ctx, due, due) {
+		return
+	}
 	r.waits++
 	r.waited = waitedSince(ctx, began, after)
 }
@@ -151,12 +201,20 @@ func (r *goodsReturn) raise(ctx workflow.Context, why domain.OperatorReason) {
 	r.now.Reason = why
 }
 
-func (r *goodsReturn) sleepUntil(ctx workflow.Context, wake, due time.Time) {
+// sleep sleeps to an instant, and says whether it was not cut short; then the return was
+// read.
+func (r *goodsReturn) sleep(ctx workflow.Context, wake, due time.Time) (whole bool) {
 	next := "next at " + due.UTC().Format(time.TimeOnly) + " UTC"
 	r.show(ctx, next)
-	if left := wake.Sub(workflow.Now(ctx)); left > 0 {
-		_ = workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "return · " + next}).Get(ctx, nil) // ctx cannot be cancelled
+	if !r.nudged && wake.After(workflow.Now(ctx)) {
+		sleepUntil(ctx, wake, "return · "+next, func() bool { return r.nudged })
 	}
+	if !r.nudged {
+		return true
+	}
+	r.read(ctx)
+	r.cause = domain.CauseOperator
+	return false
 }
 
 // show tells people in Temporal where the return stands.

@@ -102,7 +102,22 @@ func (o *order) hear(ctx workflow.Context) {
 		}
 		o.nextAt = time.Time{}
 		o.show(ctx)
-		_ = workflow.Await(ctx, func() bool { return o.cancelled || o.unheard() }) // ctx cannot be cancelled
+		o.rest(ctx)
+	}
+}
+
+// rest waits, while a person holds the order, for another action or for news in the
+// ledger, which is then read: people may have ended the order there.
+func (o *order) rest(ctx workflow.Context) {
+	spoken := func() bool { return o.cancelled || o.unheard() }
+	_ = workflow.Await(ctx, func() bool { return spoken() || o.news }) // ctx cannot be cancelled
+	switch {
+	case spoken():
+	case readsWhileHeld(ctx):
+		o.news = false
+		o.read(ctx)
+	default:
+		_ = workflow.Await(ctx, spoken) // as above
 	}
 }
 

@@ -55,6 +55,7 @@ func TestOrderWire(t *testing.T) {
 			`{"orderId":"17","returnId":"r1","step":3,"cause":"scheduled","waited":1,"waits":2,"nextWait":4}`},
 		{activities.ReturnCallResult{State: domain.ReturnReturning, Step: 3, Attempts: 2, Waits: 1, Reason: domain.ReasonReturnUnknown, Sent: true, Behind: true, Failure: "timeout"},
 			`{"state":"returning","step":3,"attempts":2,"waits":1,"reason":"return_unknown","sent":true,"behind":true,"failure":"timeout"}`},
+		{activities.ReturnCallResult{State: domain.ReturnReturning, Held: true}, `{"state":"returning","step":0,"held":true}`},
 		{activities.FlagReturnInput{OrderID: "17", ReturnID: "r1", Reason: domain.ReasonReturnUnknown}, `{"orderId":"17","returnId":"r1","reason":"return_unknown"}`},
 		{activities.MoveInput{OrderID: "17"}, `{"orderId":"17"}`},
 		{activities.MoveResult{Bank: domain.BankState{State: "SUCCESS", SubState: "DONE"}, Moved: true}, `{"bank":{"state":"SUCCESS","subState":"DONE"},"moved":true}`},

@@ -131,6 +131,12 @@ func TellNews(ctx context.Context, c client.Client, id domain.StoreOrderID) erro
 	return c.SignalWorkflow(ctx, id.WorkflowID(), "", activities.NudgeSignal, activities.Nudge{Cause: domain.CauseNews})
 }
 
+// TellReturn wakes a return's workflow: people changed something in the ledger. As
+// TellNews.
+func TellReturn(ctx context.Context, c client.Client, order domain.StoreOrderID, id domain.StoreReturnID) error {
+	return c.SignalWorkflow(ctx, order.ReturnWorkflowID(id), "", activities.NudgeSignal, activities.Nudge{Cause: domain.CauseOperator})
+}
+
 // All are the workflows by their names on the wire.
 func All() map[string]any {
 	return map[string]any{

@@ -23,3 +23,17 @@ func asksAgain(ctx workflow.Context) bool {
 func looksUpActions(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "actions-are-looked-up", workflow.DefaultVersion, 1) >= 1
 }
+
+// readsWhileHeld says that an instalment that a person holds reads the ledger when it is
+// nudged. Older runs were deaf to nudges then. Asked only when nudged. May go when no run
+// is open that began before December 2026.
+func readsWhileHeld(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "instalment-reads-while-held", workflow.DefaultVersion, 1) >= 1
+}
+
+// returnHearsNudges says that a return of goods acts on a nudge at once. Older runs did
+// not listen: they read the ledger after their next wait. Asked only when nudged. May go
+// when no run is open that began before December 2026.
+func returnHearsNudges(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "return-hears-nudges", workflow.DefaultVersion, 1) >= 1
+}
