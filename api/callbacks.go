@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tolem/domain"
 	"tolem/partners/cfront"
 	"tolem/storage"
 	"tolem/workflows"
@@ -60,6 +61,7 @@ func (s *Server) recordNews(ctx context.Context, token string, news cfront.Stand
 	}
 	fresh, err := s.ledger.RecordCallback(within, storage.Callback{
 		OrderID: order.ID, State: news.State, SubState: news.SubState, BankOrderID: news.OrderID, At: storage.At(time.Now()),
+		Meaning: s.agreement.SubStates.Means(domain.BankState{State: news.State, SubState: news.SubState}),
 	})
 	if err != nil {
 		return order, fromLedger(err)
@@ -71,8 +73,12 @@ func (s *Server) recordNews(ctx context.Context, token string, news cfront.Stand
 }
 
 // wakeOrder tells an order's process that there is news, without waiting: the sweep
-// tells a process that was not told.
+// tells a process that was not told. An order that has ended, and whose number at the bank
+// is not known, has none: nobody could ask.
 func (s *Server) wakeOrder(ctx context.Context, o storage.InstalmentOrder) {
+	if o.State.Terminal() && o.BankOrderID == "" {
+		return
+	}
 	s.starts.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 		defer cancel()

@@ -34,6 +34,7 @@ type frontend struct {
 	starts []*workflowservice.StartWorkflowExecutionRequest
 	wakes  []*workflowservice.SignalWithStartWorkflowExecutionRequest
 	told   []*workflowservice.UpdateWorkflowExecutionRequest
+	nudged []*workflowservice.SignalWorkflowExecutionRequest
 	// forgotten is how many of told no test asks about any more.
 	forgotten int
 	// act is what the workflow does about an update, and what it answers: a result,
@@ -102,6 +103,14 @@ func (f *frontend) StartWorkflowExecution(_ context.Context, r *workflowservice.
 	defer f.mu.Unlock()
 	f.starts = append(f.starts, r)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run", Started: true}, nil
+}
+
+// SignalWorkflowExecution remembers the signal.
+func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nudged = append(f.nudged, r)
+	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
 // SignalWithStartWorkflowExecution remembers the start.
@@ -182,6 +191,9 @@ func (f *frontend) leaked(t *testing.T) string {
 	for _, r := range f.told {
 		requests = append(requests, r)
 	}
+	for _, r := range f.nudged {
+		requests = append(requests, r)
+	}
 	for _, r := range requests {
 		wire, err := proto.Marshal(r)
 		must(t, err)
@@ -215,6 +227,16 @@ func (f *frontend) started() []*workflowservice.StartWorkflowExecutionRequest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]*workflowservice.StartWorkflowExecutionRequest(nil), f.starts...)
+}
+
+// signalled are "<workflow> <signal>" of every signal to a running workflow.
+func (f *frontend) signalled() (lines []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.nudged {
+		lines = append(lines, r.GetWorkflowExecution().GetWorkflowId()+" "+r.GetSignalName())
+	}
+	return lines
 }
 
 // woken are the starts with a signal.

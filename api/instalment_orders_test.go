@@ -158,8 +158,11 @@ func TestDecisionsOverTheAPI(t *testing.T) {
 	if p := b.status(decide("confirm"), http.StatusConflict).problem(t); p.Code != "not_deciding" {
 		t.Error("nothing to confirm yet: ", p.Code)
 	}
-	for range 2 {
-		b.status(decide("reject"), http.StatusAccepted)
+	for range 2 { // nothing was sent: it has ended
+		b.status(decide("reject"), http.StatusOK)
+	}
+	if o := b.soldOrder(); o.FailReason != domain.FailRejectedByStore {
+		t.Errorf("%s, %q", o.State, o.FailReason)
 	}
 	p := b.status(decide("confirm"), http.StatusConflict).problem(t)
 	if p.Code != "already_decided" || !strings.Contains(p.Detail, "shop decided reject at") {
@@ -207,7 +210,7 @@ func TestWords(t *testing.T) {
 	for _, end := range []string{ // cfront.md 5
 		"CLIENT_NOT_FOUND", "EXCEEDED_SUM_LIMIT", "PAY_PARTS_ARE_NOT_ACCEPTABLE", "EXISTS_OTHER_OPEN_ORDER", "NOT_ENOUGH_MONEY_FOR_INIT_DEBIT",
 		"REJECTED_BY_CLIENT", "CLIENT_PUSH_TIMEOUT", "REJECTED_BY_STORE", "FAIL",
-		domain.FailClientNotFound, domain.FailRefusedByBank, domain.FailRejectedByStore,
+		domain.FailClientNotFound, domain.FailRefusedByBank, domain.FailRejectedByStore, domain.FailResolved,
 	} {
 		if !slices.Contains(keys, "failed."+end) {
 			t.Errorf("no words for %s", end)

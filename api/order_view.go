@@ -23,6 +23,8 @@ type orderView struct {
 	NeedsOperator  bool                  `json:"needs_operator"`
 	OperatorReason domain.OperatorReason `json:"operator_reason,omitempty"`
 	Held           bool                  `json:"held,omitempty"`
+	Proposed       *twoPeopleView        `json:"proposed,omitempty"`
+	Resolved       bool                  `json:"resolved,omitempty"` // two people said how it ended
 	TotalSum       domain.Money          `json:"total_sum"`
 	orderTerms
 	OrderID         string        `json:"order_id,omitempty"` // the bank's
@@ -37,6 +39,21 @@ type orderView struct {
 	NextAttemptAt   *time.Time    `json:"next_attempt_at,omitempty"`
 	CreatedAt       time.Time     `json:"created_at"`
 	UpdatedAt       time.Time     `json:"updated_at"`
+}
+
+// twoPeopleView is a first operator's word on how a process ended, which waits for a
+// second one's.
+type twoPeopleView struct {
+	Outcome string    `json:"outcome"`
+	By      string    `json:"by"` // the token's name
+	Until   time.Time `json:"until"`
+}
+
+func twoPeople(r storage.Resolution, now time.Time) *twoPeopleView {
+	if r.Live(now) == "" {
+		return nil
+	}
+	return &twoPeopleView{r.Proposed, r.ProposedBy, r.ProposedUntil.Time}
 }
 
 // contractView is the client's credit contract at the bank.
@@ -67,6 +84,7 @@ func (s *Server) shown(c echo.Context, o storage.InstalmentOrder) orderView {
 	v := orderView{
 		StoreOrderID: o.ID, State: o.State, Message: s.speak(c).ofOrder(o, now), NeedsOperator: o.NeedsOperator, Held: o.Held,
 		TotalSum: o.TotalSum, OrderID: o.BankOrderID, BankState: o.Bank.State, BankSubState: o.Bank.SubState,
+		Proposed: twoPeople(o.Resolution, now), Resolved: o.ResolvedAction != nil,
 		ReturnedSum: o.ReturnedSum, CanReturnToCard: o.ToCard, Attempts: o.Attempts, CreatedAt: o.CreatedAt.Time, UpdatedAt: o.UpdatedAt.Time,
 	}
 	if o.NeedsOperator {
@@ -114,6 +132,9 @@ type returnView struct {
 	Message           string                `json:"message"`
 	NeedsOperator     bool                  `json:"needs_operator"`
 	OperatorReason    domain.OperatorReason `json:"operator_reason,omitempty"`
+	Held              bool                  `json:"held,omitempty"`
+	Proposed          *twoPeopleView        `json:"proposed,omitempty"`
+	Resolved          bool                  `json:"resolved,omitempty"`
 	Sum               domain.Money          `json:"sum"`
 	ReturnMoneyToCard bool                  `json:"return_money_to_card"`
 	BankMessage       string                `json:"bank_message,omitempty"` // why the bank refused
@@ -127,6 +148,7 @@ func (s *Server) shownReturn(c echo.Context, r storage.OrderReturn) returnView {
 	v := returnView{
 		StoreOrderID: r.OrderID, StoreReturnID: r.ID, State: r.State, Message: s.speak(c).text["return."+string(r.State)],
 		NeedsOperator: r.NeedsOperator, Sum: r.Sum, ReturnMoneyToCard: r.ToCard, BankMessage: r.BankMessage, Attempts: r.Attempts,
+		Held: r.Held, Proposed: twoPeople(r.Resolution, time.Now()), Resolved: r.ResolvedAction != nil,
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
 	}
 	if r.NeedsOperator {

@@ -98,11 +98,18 @@ func (s *Server) unanswered(ctx context.Context, a storage.Action, err error) er
 		detail: "the action is recorded and may take effect yet; send the same request with the same Idempotency-Key again"}
 }
 
-// orderRefusals are what each refusal of an action on an order says, after its state.
+// orderRefusals are what each refusal of an action on an order, or a return, says after
+// its state.
 var orderRefusals = map[domain.Refusal]string{
-	domain.RefusalOrderEnded: "nothing leaves a final state",
-	domain.RefusalOrderHeld:  "it is held: release it first",
-	domain.RefusalNotHeld:    "it is not held, so there is nothing to release",
+	domain.RefusalOrderEnded:     "nothing leaves a final state",
+	domain.RefusalOrderHeld:      "it is held: release it first",
+	domain.RefusalNotHeld:        "it is not held, so there is nothing to release",
+	domain.RefusalNeverSent:      "nothing was ever sent to the bank, so it cannot have paid or taken anything back",
+	domain.RefusalBankSays:       "the bank's last word is the opposite; retry asks it again",
+	domain.RefusalRejectFirst:    "the bank has an open application; the store rejects it first, so that the bank is told",
+	domain.RefusalOtherOutcome:   "another operator proposed another outcome; decline drops the proposal",
+	domain.RefusalSecondOperator: "you proposed this outcome; a second operator has to say the same",
+	domain.RefusalNotProposed:    "there is no proposal to decline",
 }
 
 func orderRefusal(why domain.Refusal, state domain.OrderState) error {

@@ -82,8 +82,12 @@ func notDecidingRule(o storage.InstalmentOrder, d domain.Decision) string {
 
 // tellDecision tells the workflow of an order that its decision is in the ledger, and
 // returns the order as it then stands. Every failure is logged and not shown: the
-// decision is durable, and the sweep tells a workflow that was not told.
+// decision is durable, and the sweep tells a workflow that was not told. One that ended
+// the order in the ledger is told without waiting.
 func (s *Server) tellDecision(ctx context.Context, o storage.InstalmentOrder) storage.InstalmentOrder {
+	if o.Wake {
+		s.nudgeOrder(ctx, o)
+	}
 	if o.State.Terminal() || o.DecisionSentAt != nil {
 		return o
 	}

@@ -116,8 +116,10 @@ func init() {
 	for why := range refusals {
 		problems[problemCode(why)] = problemRow{http.StatusConflict, "The payment does not take this order now", 0}
 	}
-	for _, why := range []domain.Refusal{domain.RefusalOrderEnded, domain.RefusalOrderHeld} { // the third is a payment's too
-		problems[problemCode(why)] = problemRow{http.StatusConflict, "The order does not take this action now", 0}
+	for why := range orderRefusals {
+		if _, shared := refusals[why]; !shared { // with payments
+			problems[problemCode(why)] = problemRow{http.StatusConflict, "The order does not take this action now", 0}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -225,7 +226,7 @@ type route struct {
 	handler echo.HandlerFunc
 }
 
-// table lists every route. Those without a token tell nothing about payments:
+// table lists every route, but those that returnRoutes does. Those without a token tell nothing about payments:
 // /metrics holds counts and route templates only, is scraped by programs that
 // rarely keep secrets, and API_ADDR is loopback unless somebody opens it.
 func (s *Server) table() []route {
@@ -267,6 +268,8 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/orders/:id/retry", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRetry)},
 		{http.MethodPost, "/v1/orders/:id/hold", []role{roleOperator}, nil, s.actOnOrder(domain.ActionHold)},
 		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
+		{http.MethodPost, "/v1/orders/:id/resolve", []role{roleOperator}, nil, s.endOrder(domain.ActionResolve)},
+		{http.MethodPost, "/v1/orders/:id/decline", []role{roleOperator}, nil, s.endOrder(domain.ActionDecline)},
 		{http.MethodPost, "/restapi/services/k2loan_from_eko", []role{roleK2}, nil, s.takeLoans},
 		{http.MethodPost, "/restapi/services/k2req_status_from_eko", []role{roleK2}, nil, s.takeStatus},
 		{http.MethodGet, "/v1/payment-orders", cardFile, paymentOrderParameters, s.listPaymentOrders},
@@ -296,7 +299,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
 	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
-	for _, r := range s.table() {
+	for _, r := range slices.Concat(s.table(), s.returnRoutes()) {
 		handler := r.handler
 		if r.roles != nil {
 			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
