@@ -35,9 +35,12 @@ it is a new one. To do the same again at once, give another --reason, or an
 
 func (k kind) actionCommand(o Options, a action) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: a.use + " " + k.argument, Short: a.short, Args: k.exactlyOne,
+		Use: a.use + " " + k.arguments(), Short: a.short, Args: k.exactlyOne,
 		Long: joinLines(a.short, a.more, keyHelp),
-		RunE: func(cmd *cobra.Command, args []string) error { return k.runAction(cmd, o, a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k, id := k.named(args)
+			return k.runAction(cmd, o, a, id)
+		},
 	}
 	for _, f := range a.fields {
 		cmd.Flags().String(f.flag, "", f.usage)
@@ -87,7 +90,7 @@ func (k kind) runAction(cmd *cobra.Command, o Options, a action, id string) erro
 	}
 	key, _ := cmd.Flags().GetString("idempotency-key") // it is declared as a string
 	if key == "" {
-		if key, err = (wanted{k.use, id, a.use, body}).key(journal, o.Now()); err != nil {
+		if key, err = (wanted{k.use, k.whole(id), a.use, body}).key(journal, o.Now()); err != nil {
 			return err
 		}
 	}
@@ -144,6 +147,15 @@ var effects = map[string]string{
 	"resolved":  "it is resolved: two operators have said the same",
 	"retried":   "what is missing is asked for, and what is not told is told, at once",
 	"closed":    "it is closed: two operators have said the same",
+	"declined":  "the proposal is dropped",
+}
+
+// effect is what an action did to one of this kind, in words.
+func (k kind) effect(name string) string {
+	if words, ok := k.did[name]; ok {
+		return words
+	}
+	return effects[name]
 }
 
 // printDone says what an action did, where the process stands now, and what follows.
@@ -165,10 +177,10 @@ func (k kind) printDone(w io.Writer, raw json.RawMessage, a acted) error {
 	if answer.Action != nil {
 		done := *answer.Action
 		if earlier, repeated := a.before(done); repeated {
-			fmt.Fprintf(w, "already done %s, and not again: %s\n", a.clock.past(earlier.RequestedAt), effects[done.Effect])
+			fmt.Fprintf(w, "already done %s, and not again: %s\n", a.clock.past(earlier.RequestedAt), k.effect(done.Effect))
 			fmt.Fprintln(w, "the same command within a day is the same action; another --reason makes it another one")
 		} else {
-			fmt.Fprintln(w, "done: "+effects[done.Effect])
+			fmt.Fprintln(w, "done: "+k.effect(done.Effect))
 		}
 	}
 	fmt.Fprintf(w, "%s %s is %s\n", k.one, clean(s.id()), s.standing())

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ const sameAction = 24 * time.Hour
 type placed struct {
 	ID          string     `json:"id"`
 	Action      string     `json:"action"`
-	Outcome     string     `json:"outcome"` // of resolve, with resolved_ before it
+	Outcome     string     `json:"outcome"` // of resolve; a payment's with resolved_ before it
 	By          string     `json:"by"`
 	Reason      string     `json:"reason"`
 	Evidence    string     `json:"evidence"`
@@ -32,11 +33,8 @@ type wanted struct {
 
 // same says whether an action of the journal says what is wanted.
 func (w wanted) same(p placed) bool {
-	outcome := w.body["outcome"]
-	if outcome != "" {
-		outcome = "resolved_" + outcome
-	}
-	return p.Action == w.action && p.Reason == w.body["reason"] && p.Evidence == w.body["evidence"] && p.Outcome == outcome
+	return p.Action == w.action && p.Reason == w.body["reason"] && p.Evidence == w.body["evidence"] &&
+		strings.TrimPrefix(p.Outcome, "resolved_") == w.body["outcome"] // the prefix is a payment's
 }
 
 // key is the Idempotency-Key of a command that names none.

@@ -10,6 +10,8 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +73,7 @@ Exit codes: 0 done, 1 the API refused, 2 wrong usage, 3 the API did not answer.`
 // Commands are the groups of verbs, one for each kind of process.
 func Commands(o Options) []*cobra.Command {
 	var groups []*cobra.Command
-	for _, k := range []kind{payments(), orders(), paymentOrders()} {
+	for _, k := range []kind{payments(), orders(), returns(""), paymentOrders()} {
 		groups = append(groups, k.command(o))
 	}
 	return groups
@@ -82,13 +84,18 @@ type kind struct {
 	use, one string // payments, payment
 	path     string // of the API
 	argument string // what its verbs take, in a usage line
-	short    string
-	filters  []filter
-	head     []string // of the list
-	read     func([]byte) (subject, error)
-	lists    []sublist
-	actions  []action
-	more     []func(Options) *cobra.Command // verbs that no other kind has
+	// owner is what its verbs take before that: the process that these belong to. ""
+	// for processes of their own.
+	owner   string
+	under   func(owner string) kind // the kind of one owner's
+	did     map[string]string       // what an action did, where effects say it otherwise
+	short   string
+	filters []filter
+	head    []string // of the list
+	read    func([]byte) (subject, error)
+	lists   []sublist
+	actions []action
+	more    []func(Options) *cobra.Command // verbs that no other kind has
 }
 
 // subject is one process, as the API answered.
@@ -120,6 +127,14 @@ type sublist struct {
 	whole             bool // the API answers with all of it, without pages
 }
 
+// whole is the name of one process, its owner's included.
+func (k kind) whole(id string) string {
+	if k.owner == "" {
+		return id
+	}
+	return k.owner + "\n" + id // in neither of them
+}
+
 // command is the group with its verbs.
 func (k kind) command(o Options) *cobra.Command {
 	group := &cobra.Command{
@@ -137,7 +152,10 @@ func (k kind) command(o Options) *cobra.Command {
 	set.String("token-file", "", "file whose first line is the token (default: the token in TOLEM_TOKEN)")
 	set.String("ca-file", "", "PEM file of the CA that signed the API's certificate, beside the system's")
 	set.Bool("json", false, "print the API's JSON as it came, one document")
-	group.AddCommand(k.listCommand(o), k.showCommand(o))
+	if k.owner == "" {
+		group.AddCommand(k.listCommand(o))
+	}
+	group.AddCommand(k.showCommand(o))
 	for _, l := range k.lists {
 		group.AddCommand(k.sublistCommand(o, l))
 	}
@@ -150,12 +168,24 @@ func (k kind) command(o Options) *cobra.Command {
 	return group
 }
 
-// one takes exactly one process.
+// arguments are what a verb takes, in a usage line.
+func (k kind) arguments() string { return strings.TrimSpace(k.owner + " " + k.argument) }
+
+// exactlyOne takes exactly one process.
 func (k kind) exactlyOne(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 || args[0] == "" {
-		return wrongUsage(cmd, "%s takes one %s; %d were given (quote one that has spaces)", cmd.CommandPath(), k.argument, len(args))
+	want := len(strings.Fields(k.arguments()))
+	if len(args) != want || slices.Contains(args, "") {
+		return wrongUsage(cmd, "%s takes one %s; %d arguments were given (quote one that has spaces)", cmd.CommandPath(), k.arguments(), len(args))
 	}
 	return nil
+}
+
+// named is the process that a verb's arguments name, and its kind.
+func (k kind) named(args []string) (of kind, id string) {
+	if k.owner != "" {
+		return k.under(args[0]), args[1]
+	}
+	return k, args[0]
 }
 
 func none(cmd *cobra.Command, args []string) error {

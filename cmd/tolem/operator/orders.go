@@ -33,14 +33,43 @@ type order struct {
 	Failure *struct {
 		Reason string `json:"reason"`
 	} `json:"failure"`
+	Proposed      *proposal  `json:"proposed"`
+	Resolved      bool       `json:"resolved"`
 	Attempts      int        `json:"attempts"`
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
 }
 
+// proposal is a first operator's word on how a process ended.
+type proposal struct {
+	Outcome string    `json:"outcome"`
+	By      string    `json:"by"`
+	Until   time.Time `json:"until"`
+}
+
+// evidenceOf are the flags of a resolve, with its outcomes.
+func evidenceOf(outcomes string) []field {
+	return []field{
+		{flag: "outcome", key: "outcome", usage: outcomes + " (required)", required: true},
+		becauseOf,
+		{flag: "evidence", key: "evidence", usage: "the bank's letter, or the line of a statement (required)", required: true},
+	}
+}
+
+const resolveHelp = `
+The first operator's word is a proposal for a day; the second one's, with a token of his
+own and the same outcome, ends it. Calls go on meanwhile: hold it first if nothing is to be
+sent. It is refused while the bank's last word is the opposite.`
+
+var declining = action{use: "decline", short: "Drop what an operator proposed, a colleague or you.", fields: []field{becauseOf}}
+
+// proposedAside is what a proposal does that stops no calls.
+var proposedAside = map[string]string{"proposed": "it is proposed: a second operator has to say the same within a day; calls go on meanwhile"}
+
 func orders() kind {
 	return kind{
+		did: proposedAside,
 		use: "orders", one: "order", path: "/v1/orders", argument: "STORE_ORDER_ID", short: "Look after instalment orders at the bank of trade instalments.",
 		filters: append([]filter{byState, {flag: "point", parameter: "point_id", usage: "only of one point of sale"}}, common...),
 		head:    []string{"STORE_ORDER_ID", "STATE", "NOTE", "SUM", "BANK", "ATTEMPTS", "AGE"},
@@ -54,6 +83,9 @@ func orders() kind {
 			{use: "retry", short: "Ask or send now, whichever is due; the growing interval goes on from where it was.", fields: []field{becauseOf}},
 			{use: "hold", short: "Make no more calls until it is released.", fields: []field{becauseOf}},
 			{use: "release", short: "Make calls again, the next one at once.", fields: []field{becauseOf}},
+			{use: "resolve", short: "Say how it ended; a second operator says the same.", more: resolveHelp,
+				fields: evidenceOf("paid_out or failed: the bank paid the store, or there is no sale on credit")},
+			declining,
 		},
 	}
 }
@@ -63,7 +95,7 @@ func (o order) id() string { return o.ID }
 func (o order) bank() string { return joined(o.BankState, o.BankSubState) }
 
 func (o order) cells(c clock) []string {
-	note := joined(string(o.Reason), word(o.Held, "held"))
+	note := joined(string(o.Reason), word(o.Held, "held"), word(o.Proposed != nil, "proposed"), word(o.Resolved, "resolved"))
 	return []string{o.ID, string(o.State), note, o.TotalSum.String(), o.bank(), strconv.Itoa(o.Attempts), c.age(o.CreatedAt), c.due(o.NextAttemptAt)}
 }
 
@@ -102,13 +134,16 @@ var orderStates = map[domain.OrderState]string{
 
 // orderReasons say why a person has to look.
 var orderReasons = map[domain.OperatorReason]string{
-	domain.ReasonCreateUnknown:    "A person has to look: nobody knows whether the bank has the order. Ask its support for the order's number.",
-	domain.ReasonDecisionOpen:     "A person has to look: the store's decision was sent, and the bank does not say what became of it. Ask its support.",
-	domain.ReasonDecisionTooLate:  "A person has to look: the store rejected, and the bank confirmed all the same. Agree with the bank whether the goods are given out or returned.",
-	domain.ReasonNoPayout:         "A person has to look: the bank has not told of the pay-out in time. Look at the store's account, and ask the bank.",
-	domain.ReasonUnknownBankState: "A person has to look: the bank tells a state that its document does not know. Ask its support what it means.",
-	domain.ReasonRejected:         "A person has to look: the bank answers with HTTP 401, 403, 404 or another 4xx. Look at our secret and address first.",
-	domain.ReasonCancelledRun:     "A person has to look: somebody cancelled its workflow in Temporal. That ended nothing at the bank; say what was meant.",
+	domain.ReasonCreateUnknown:      "A person has to look: nobody knows whether the bank has the order. Ask its support for the order's number.",
+	domain.ReasonDecisionOpen:       "A person has to look: the store's decision was sent, and the bank does not say what became of it. Ask its support.",
+	domain.ReasonDecisionTooLate:    "A person has to look: the store rejected, and the bank confirmed all the same. Agree with the bank whether the goods are given out or returned.",
+	domain.ReasonNoPayout:           "A person has to look: the bank has not told of the pay-out in time. Look at the store's account, and ask the bank.",
+	domain.ReasonUnknownBankState:   "A person has to look: the bank tells a state that its document does not know. Ask its support what it means.",
+	domain.ReasonConfirmedFailed:    "A person has to look: the store confirmed, so the goods were handed over, and the bank says that the sale failed. Get the goods or the money, and record where the money is.",
+	domain.ReasonSaleAfterEnd:       "A person has to look: it ended without a sale, and the bank has one, or an application for it. Ask the bank, and record where the money is.",
+	domain.ReasonPayoutContradicted: "A person has to look: it ended paid out, and the bank says that there is no sale. Look at the store's account, ask the bank, and record where the money is.",
+	domain.ReasonRejected:           "A person has to look: the bank answers with HTTP 401, 403, 404 or another 4xx. Look at our secret and address first.",
+	domain.ReasonCancelledRun:       "A person has to look: somebody cancelled its workflow in Temporal. That ended nothing at the bank; say what was meant.",
 }
 
 func (o order) why(c clock) []string {
@@ -122,15 +157,59 @@ func (o order) why(c clock) []string {
 	if o.Held {
 		said = append(said, "A person holds it: the bank is not called until it is released.")
 	}
+	if o.Proposed != nil {
+		said = append(said, o.Proposed.sentence(c))
+	}
+	if o.Resolved {
+		said = append(said, "Two operators said so, on evidence; see its actions.")
+	}
 	if !o.State.Terminal() && o.NextAttemptAt != nil {
 		said = append(said, fmt.Sprintf("The next call is made by itself at %s.", c.due(o.NextAttemptAt)))
 	}
 	return said
 }
 
+func (p proposal) sentence(c clock) string {
+	return fmt.Sprintf("%s said that it is %s: a second operator may say the same until %s.", p.By, p.Outcome, c.due(&p.Until))
+}
+
+// resolving are the steps by which two people end a process of ours: the outcomes that
+// refuses lets pass, in words.
+func (p *proposal) resolving(outcomes [][2]string, refuses func(outcome string) domain.Refusal) (can []step) {
+	for _, o := range outcomes {
+		st := step{words: o[1], verb: string(domain.ActionResolve), flags: "--outcome " + o[0] + " " + forReason + " --evidence '…'"}
+		if p != nil {
+			st.words, st.confirms = "as the second operator, say the same", true
+		}
+		if refuses(o[0]) == "" {
+			can = append(can, st)
+		}
+	}
+	if p != nil {
+		can = append(can, step{words: "drop what was proposed", verb: string(domain.ActionDecline), flags: forReason})
+	}
+	return can
+}
+
+// stands is what the vocabulary's rules decide by, as far as the API shows it; the API
+// decides.
+func (o order) stands() domain.OrderStanding {
+	s := domain.OrderStanding{State: o.State, Held: o.Held, Sent: o.State != domain.OrderAccepted, NoPayout: o.Reason == domain.ReasonNoPayout}
+	if o.BankState != "" {
+		s.BankSays = domain.BankWords{}.Means(domain.BankState{State: o.BankState, SubState: o.BankSubState})
+	}
+	if o.Decision != nil {
+		s.Decision = o.Decision.Decision
+	}
+	if o.Proposed != nil {
+		s.Proposed = domain.OrderState(o.Proposed.Outcome)
+	}
+	return s
+}
+
 func (o order) steps() []step {
 	var can []step
-	now := domain.OrderStanding{State: o.State, Held: o.Held}
+	now := o.stands()
 	for _, offered := range []struct {
 		action domain.Action
 		words  string
@@ -143,31 +222,11 @@ func (o order) steps() []step {
 			can = append(can, step{words: offered.words, verb: string(offered.action), flags: forReason})
 		}
 	}
-	return can
-}
-
-// goodsReturn is what is shown of a return of goods.
-type goodsReturn struct {
-	ID            string                `json:"store_return_id"`
-	State         string                `json:"state"`
-	Reason        domain.OperatorReason `json:"operator_reason"`
-	Sum           json.Number           `json:"sum"`
-	ToCard        bool                  `json:"return_money_to_card"`
-	BankMessage   string                `json:"bank_message"`
-	Attempts      int                   `json:"attempts"`
-	NextAttemptAt *time.Time            `json:"next_attempt_at"`
-	CreatedAt     time.Time             `json:"created_at"`
-}
-
-func returnTable() listing {
-	head := func(c clock) []string {
-		return []string{"STORE_RETURN_ID", "STATE", "NOTE", "SUM", "TO CARD", "ATTEMPTS", "AGE", "NEXT (" + c.name() + ")", "BANK'S WORDS"}
+	if !o.NeedsOperator && !o.Held && o.Proposed == nil { // it goes on by itself
+		return can
 	}
-	return tableOf(head, func(r goodsReturn, c clock) []string {
-		toCard := "no"
-		if r.ToCard {
-			toCard = "yes"
-		}
-		return []string{r.ID, r.State, string(r.Reason), r.Sum.String(), toCard, strconv.Itoa(r.Attempts), c.age(r.CreatedAt), c.due(r.NextAttemptAt), r.BankMessage}
-	})
+	return append(can, o.Proposed.resolving([][2]string{
+		{string(domain.OrderFailed), "say that there is no sale on credit, once the bank has said so in writing"},
+		{string(domain.OrderPaidOut), "say that the bank paid the store, once its statement says so"},
+	}, func(outcome string) domain.Refusal { return now.RefusesResolve(domain.OrderState(outcome)) })...)
 }

@@ -82,9 +82,13 @@ func (k kind) advised(err error, say commandLine) error {
 	switch p.Code {
 	case "not_found":
 		p.next = "look for it: " + say.of("list", "", "")
+		if k.owner != "" {
+			p.next = "look for it: " + commandLine{group: "tolem orders", connection: say.connection}.of("returns", k.owner, "")
+		}
 	case "payment_held", "order_held":
 		p.next = "let it go first: " + say.of("release", say.id, "--reason '…'")
-	case "payment_ended", "order_ended", "not_held", "operator_not_needed", "in_progress", "pay_sent", "never_paid", "awaiting_payer", "other_outcome":
+	case "payment_ended", "order_ended", "not_held", "operator_not_needed", "in_progress", "pay_sent", "never_paid", "awaiting_payer", "other_outcome",
+		"not_proposed", "never_sent", "bank_says_otherwise", "reject_first":
 		p.next = "see what can be done: " + say.of("show", say.id, "")
 	}
 	return err

@@ -21,11 +21,14 @@ func (k kind) of(id string) string { return k.path + "/" + url.PathEscape(id) }
 
 func (k kind) showCommand(o Options) *cobra.Command {
 	return &cobra.Command{
-		Use: "show " + k.argument, Short: "Show one: where it stands, why, what can be done, its attempts and actions.",
+		Use: "show " + k.arguments(), Short: "Show one: where it stands, why, what can be done, its attempts and actions.",
 		Long: "Show one " + k.one + `: where it stands, why, what can be done now, and the last of its
 attempts and actions. --json prints the ` + k.one + ` alone.`,
 		Args: k.exactlyOne,
-		RunE: func(cmd *cobra.Command, args []string) error { return k.runShow(cmd, o, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k, id := k.named(args)
+			return k.runShow(cmd, o, id)
+		},
 	}
 }
 
@@ -143,8 +146,9 @@ func (l sublist) print(w io.Writer, found page, say commandLine, c clock) error 
 
 func (k kind) sublistCommand(o Options, l sublist) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: l.use + " " + k.argument, Short: l.short, Args: k.exactlyOne,
+		Use: l.use + " " + k.arguments(), Short: l.short, Args: k.exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			k, id := k.named(args)
 			limit, _ := cmd.Flags().GetInt("limit") // a number, or 0 where there is no such flag
 			if limit < 0 {
 				return wrongUsage(cmd, "--limit must not be below 0")
@@ -153,9 +157,9 @@ func (k kind) sublistCommand(o Options, l sublist) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := c.rows(cmd.Context(), k.of(args[0]), l, limit)
+			found, err := c.rows(cmd.Context(), k.of(id), l, limit)
 			if err != nil {
-				return k.advised(err, k.sayer(cmd, args[0]))
+				return k.advised(err, k.sayer(cmd, id))
 			}
 			return printList(cmd, o, found, shown{l.table, "none"})
 		},
@@ -170,11 +174,12 @@ func (k kind) sublistCommand(o Options, l sublist) *cobra.Command {
 type commandLine struct {
 	group      string // tolem payments
 	connection string // the flags that say where the API is, as they were given
+	owner      string // of a process that belongs to another; else ""
 	id         string
 }
 
 func (k kind) sayer(cmd *cobra.Command, id string) commandLine {
-	say := commandLine{group: cmd.Parent().CommandPath(), id: id}
+	say := commandLine{group: cmd.Parent().CommandPath(), owner: k.owner, id: id}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name == "api" || f.Name == "token-file" || f.Name == "ca-file" {
 			say.connection += " --" + f.Name + " " + quoted(f.Value.String())
@@ -186,16 +191,22 @@ func (k kind) sayer(cmd *cobra.Command, id string) commandLine {
 // of is the command for a verb; id may be "".
 func (l commandLine) of(verb, id, flags string) string {
 	line := l.group + " " + verb + l.connection
-	if id != "" && !strings.HasPrefix(id, "-") {
-		line += " " + quoted(id)
+	words, asFlag := "", false
+	for _, word := range []string{l.owner, id} {
+		if word != "" && id != "" {
+			words += " " + quoted(word)
+			asFlag = asFlag || strings.HasPrefix(word, "-")
+		}
+	}
+	if asFlag { // or it would be read as one
+		words = " --" + words
+	} else {
+		line, words = line+words, ""
 	}
 	if flags != "" {
 		line += " " + flags
 	}
-	if strings.HasPrefix(id, "-") { // or it would be read as a flag
-		line += " -- " + quoted(id)
-	}
-	return line
+	return line + words
 }
 
 // quoted is a word as a shell takes it.

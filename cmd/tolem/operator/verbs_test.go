@@ -196,6 +196,63 @@ func TestOrders(t *testing.T) {
 	d.sees(2, nil, "orders", "resolve", id)
 }
 
+// An order, and a return of goods, that end by nothing else are ended by two people, who
+// are told what to type; Temporal is away.
+func TestTwoPeopleEndAnOrder(t *testing.T) {
+	const id, returned = "-чек 12/7", "в 1"
+	d := newDesk(t)
+	_, _, err := d.ledger.AcceptOrder(t.Context(), storage.InstalmentOrder{
+		ID: id, Caller: "till", RequestSHA256: "x", Request: `{}`, TotalSum: 90_000_00, CallbackToken: "t", CreateBody: []byte("{}"),
+		RetryInitial: time.Second, RetryFactorMilli: 2000, CreatedAt: storage.At(time.Now()),
+	})
+	must(t, err)
+	call := storage.Call{Process: domain.StoreOrderID(id).WorkflowID(), Name: "create", Step: 1, At: time.Now(), Body: []byte("{}")}
+	begun, err := d.ledger.BeginOrderCall(t.Context(), storage.OrderCall{ID: id, Call: call, To: domain.OrderCreating, From: []domain.OrderState{domain.OrderAccepted}})
+	must(t, err)
+	resolve := []string{"orders", "resolve", "--outcome", "failed", "--reason", "the store asks", "--evidence", "letter 17/3", "--", id}
+	d.sees(1, []string{"not_proposed", "tolem orders show -- '-чек 12/7'"}, "orders", "decline", "--reason", "x", "--", id)
+	d.sees(0, []string{"done: it is proposed", "calls go on meanwhile", "as the second operator, say the same",
+		"tolem orders resolve --outcome failed --reason '…' --evidence '…' -- '-чек 12/7'"}, resolve...)
+	d.sees(0, []string{"already done"}, resolve...)
+	d.sees(0, []string{"is creating", "aigul said that it is failed", "drop what was proposed"}, "orders", "show", "--", id)
+	d.env["TOLEM_TOKEN"] = "second-secret"
+	d.sees(0, []string{"done: the proposal is dropped"}, "orders", "decline", "--reason", "not yet", "--", id)
+
+	changed, err := d.ledger.RecordOrderCall(t.Context(), storage.OrderRecord{
+		ID: id, Call: call, Started: begun.Started, Outcome: storage.Outcome{Kind: storage.Answered, HTTPStatus: 200},
+		After: storage.OrderAfter{State: domain.OrderActive, BankOrderID: "b-1"},
+	})
+	must(t, err)
+	if !changed {
+		t.Fatal("not active")
+	}
+	_, _, err = d.ledger.AcceptReturn(t.Context(), storage.OrderReturn{
+		OrderID: id, ID: returned, Caller: "till", RequestSHA256: "x", Sum: 100_00, Body: []byte("{}"),
+		RetryInitial: time.Second, RetryFactorMilli: 2000, CreatedAt: storage.At(time.Now()),
+	})
+	must(t, err)
+	d.sees(0, []string{returned, "accepted"}, "orders", "returns", "--", id)
+	d.sees(0, []string{"return в 1 is accepted", "tolem returns hold --reason '…' -- '-чек 12/7' 'в 1'"}, "returns", "show", "--", id, returned)
+	d.sees(0, []string{"done: it is held", "return в 1 is accepted, held"}, "returns", "hold", "--reason", "r", "--", id, returned)
+	d.sees(1, []string{"order_held", "tolem returns release --reason '…' -- '-чек 12/7' 'в 1'"}, "returns", "retry", "--reason", "r", "--", id, returned)
+	d.sees(0, []string{"done: it is released"}, "returns", "release", "--reason", "r", "--", id, returned)
+	d.sees(0, []string{"done: the return is sent at once"}, "returns", "retry", "--reason", "r", "--", id, returned)
+	resolve = []string{"returns", "resolve", "--outcome", "failed", "--reason", "the store asks", "--evidence", "letter 17/4", "--", id, returned}
+	d.sees(0, []string{"done: it is proposed"}, resolve...)
+	d.env["TOLEM_TOKEN"] = "first-secret"
+	d.sees(0, []string{"done: it is resolved", "return в 1 is failed"}, resolve...)
+	d.sees(0, []string{"nothing: it has ended", "resolve, failed", "letter 17/4", "berik"}, "returns", "show", "--", id, returned)
+	d.sees(0, []string{"failed"}, "returns", "actions", "--", id, returned)
+	d.sees(1, []string{"not_found", "tolem orders returns -- '-чек 12/7'"}, "returns", "show", "--", id, "other")
+	d.sees(2, []string{"takes one STORE_ORDER_ID STORE_RETURN_ID"}, "returns", "show", "--", id)
+
+	resolve = []string{"orders", "resolve", "--outcome", "paid_out", "--reason", "the store asks", "--evidence", "statement of 1 March", "--", id}
+	d.sees(0, []string{"done: it is proposed"}, resolve...)
+	d.env["TOLEM_TOKEN"] = "second-secret"
+	d.sees(0, []string{"done: it is resolved", "is paid_out"}, resolve...)
+	d.sees(0, []string{"Two operators said so"}, "orders", "show", "--", id)
+}
+
 // A payment order is looked at, held, released, held again, and closed by two people; its
 // contract's number has a slash, a space and letters of its own.
 func TestActionsOnWhatIsStuck(t *testing.T) {
