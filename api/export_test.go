@@ -36,6 +36,20 @@ func DecodeChoice(body []byte) (c processing.Choice, problems int) {
 	return c, len(wrong)
 }
 
+// Closing is what closing an incident said.
+type Closing struct {
+	Reason            string
+	Money             domain.MoneyWhere
+	TransactionNumber string
+}
+
+// DecodeClosing is the decoder of POST /v1/incidents/{id}/close, for an incident that is
+// about money or not, of a payment or not.
+func DecodeClosing(body []byte, money, digits bool) (c Closing, problems int) {
+	a, wrong := decodeIncidentAction(body, domain.ActionClose, closingRule{money, digits})
+	return Closing{a.Reason, a.Money, a.TransactionNumber}, len(wrong)
+}
+
 // ChoiceDigest is what a repeated choice is known by.
 var ChoiceDigest = choiceDigest
 
@@ -74,6 +88,9 @@ func Digests() map[string]string {
 		}),
 		"order/1": actionRequest{PaymentID: 5, Action: domain.ActionResolve, Reason: "r", Outcome: domain.StateResolvedRefused, Evidence: "e"}.
 			row("boss", "k", time.Unix(0, 0)).RequestSHA256,
+		"incident_action/1": digestOf("incident_action/1", incidentAction{
+			Incident: 5, Action: domain.ActionClose, Reason: "r", Money: domain.MoneyMoved, TransactionNumber: "7",
+		}),
 		"instalment_order/1": orderRequest{
 			StoreOrderID: "17/1", ClientPhone: "+77010000000", TotalSum: 90000_00, AutoConfirm: true, NDS: &amount,
 			orderTerms: orderTerms{

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"tolem/api"
+	"tolem/domain"
 )
 
 // FuzzCreatePayment holds the decoder to this: it never panics; what it accepts
@@ -103,6 +105,35 @@ func FuzzBatch(f *testing.F) {
 				t.Fatalf("row %d is %q", i, row)
 			}
 			_, _ = api.DecodePayment(row) // must not panic
+		}
+	})
+}
+
+// FuzzIncidentAction holds the decoder to this: it never panics; what it accepts for an
+// incident about money says where the money is, and has a number exactly when it moved; what
+// it accepts for another says neither.
+func FuzzIncidentAction(f *testing.F) {
+	for _, seed := range []string{
+		because, `{}`, `null`, `{"reason":"r","money":"moved","transactionNumber":"7"}`, `{"reason":"r","money":"not_moved"}`,
+		`{"reason":"r","money":"not_moved","transactionNumber":"7"}`, `{"reason":"r","money":"moved","transactionNumber":"07"}`, `{"reason":"\ud800"}`, "\xff",
+	} {
+		f.Add([]byte(seed), true, true)
+		f.Add([]byte(seed), false, false)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, money, digits bool) {
+		a, problems := api.DecodeClosing(body, money, digits)
+		if problems > 0 {
+			return
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(body, &fields); err != nil {
+			t.Fatalf("accepted what is no object: %v", err)
+		}
+		if a.Reason == "" || money != a.Money.Known() || (a.Money == domain.MoneyMoved) != (a.TransactionNumber != "") {
+			t.Fatalf("%+v of %s", a, body)
+		}
+		if digits && a.TransactionNumber != "" && strings.Trim(a.TransactionNumber, "0123456789") != "" {
+			t.Fatalf("%q is no number of the processing centre", a.TransactionNumber)
 		}
 	})
 }

@@ -39,6 +39,7 @@ type orderView struct {
 	NextAttemptAt   *time.Time    `json:"next_attempt_at,omitempty"`
 	CreatedAt       time.Time     `json:"created_at"`
 	UpdatedAt       time.Time     `json:"updated_at"`
+	besideView
 }
 
 // twoPeopleView is a first operator's word on how a process ended, which waits for a
@@ -142,10 +143,12 @@ type returnView struct {
 	NextAttemptAt     *time.Time            `json:"next_attempt_at,omitempty"`
 	CreatedAt         time.Time             `json:"created_at"`
 	UpdatedAt         time.Time             `json:"updated_at"`
+	besideView
 }
 
-func (s *Server) shownReturn(c echo.Context, r storage.OrderReturn) returnView {
+func (s *Server) shownReturn(c echo.Context, r storage.OrderReturn, beside besides) returnView {
 	v := returnView{
+		besideView:   beside.of(string(r.OrderID), string(r.ID)),
 		StoreOrderID: r.OrderID, StoreReturnID: r.ID, State: r.State, Message: s.speak(c).text["return."+string(r.State)],
 		NeedsOperator: r.NeedsOperator, Sum: r.Sum, ReturnMoneyToCard: r.ToCard, BankMessage: r.BankMessage, Attempts: r.Attempts,
 		Held: r.Held, Proposed: twoPeople(r.Resolution, time.Now()), Resolved: r.ResolvedAction != nil,
@@ -160,9 +163,20 @@ func (s *Server) shownReturn(c echo.Context, r storage.OrderReturn) returnView {
 	return v
 }
 
+// wholeOrder is everything that the API shows of an order.
+func (s *Server) wholeOrder(c echo.Context, o storage.InstalmentOrder) (v orderView, err error) {
+	v = s.shown(c, o)
+	v.besideView, err = s.beside(c.Request().Context(), flagsOfOrder(o))
+	return v, err
+}
+
 // writeOrder answers with an order.
 func (s *Server) writeOrder(c echo.Context, status int, o storage.InstalmentOrder) error {
-	return writeJSON(c, status, echo.MIMEApplicationJSON, s.shown(c, o))
+	view, err := s.wholeOrder(c, o)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, status, echo.MIMEApplicationJSON, view)
 }
 
 // statusOf is that of an answer about a process that is under way, or not.

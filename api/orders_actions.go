@@ -127,8 +127,12 @@ func (s *Server) answerOrderAction(c echo.Context, o storage.InstalmentOrder, pl
 	if err != nil {
 		return fromLedger(err)
 	}
+	view, err := s.wholeOrder(c, o)
+	if err != nil {
+		return err
+	}
 	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, struct {
 		orderView
 		Action actionView `json:"action"`
-	}{s.shown(c, o), actionViewOf(placed)})
+	}{view, actionViewOf(placed)})
 }

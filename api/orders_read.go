@@ -107,7 +107,11 @@ func (s *Server) returnsOfOrder(c echo.Context) error {
 	if err != nil {
 		return fromLedger(err)
 	}
-	return writePage(c, found, "", func(r storage.OrderReturn) returnView { return s.shownReturn(c, r) })
+	beside, err := s.besideReturns(ctx, o.ID, found)
+	if err != nil {
+		return err
+	}
+	return writePage(c, found, "", func(r storage.OrderReturn) returnView { return s.shownReturn(c, r, beside) })
 }
 
 // getLetter answers GET /v1/orders/{store_order_id}/guarantee-letter: what the bank

@@ -38,6 +38,7 @@ type paymentOrderView struct {
 	EndedAt        *storage.Timestamp       `json:"ended_at,omitempty"`
 	CreatedAt      storage.Timestamp        `json:"created_at"`
 	UpdatedAt      storage.Timestamp        `json:"updated_at"`
+	besideView
 }
 
 // dossierView is one part of a dossier; ABS's words may name people and are not shown.
@@ -127,6 +128,9 @@ func (s *Server) withDossier(ctx context.Context, o storage.PaymentOrder) (payme
 		return paymentOrderView{}, fromLedger(err)
 	}
 	view := paymentOrderViewOf(o)
+	if view.besideView, err = s.beside(ctx, flagsOfPaymentOrder(o)); err != nil {
+		return view, err
+	}
 	for _, p := range parts {
 		view.Dossier = append(view.Dossier, dossierView{p.Part, p.State, p.ErrorCode, p.Digest, p.MediaType, p.Size, p.GotAt})
 	}

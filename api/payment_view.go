@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strconv"
@@ -44,6 +45,7 @@ type paymentView struct {
 	UpdatedAt            time.Time                 `json:"updatedAt"`
 	Choice               json.RawMessage           `json:"choice,omitempty"` // a processing.Choice, as it was recorded
 	checkView
+	besideView
 }
 
 // proposalView is a first operator's resolve that waits for a second one.
@@ -90,7 +92,14 @@ func summary(p storage.Payment) paymentView {
 	return v
 }
 
-// whole is everything the API shows of a payment.
+// wholePayment is everything the API shows of a payment.
+func (s *Server) wholePayment(ctx context.Context, p storage.Payment) (v paymentView, err error) {
+	v = whole(p)
+	v.besideView, err = s.beside(ctx, flagsOfPayment(p))
+	return v, err
+}
+
+// whole is everything that a payment's row says.
 func whole(p storage.Payment) paymentView {
 	v := summary(p)
 	v.Choice = json.RawMessage(p.Choice)

@@ -269,10 +269,14 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 			return refusal(why, payment.State, true)
 		}
 	}
+	view, err := s.wholePayment(ctx, payment)
+	if err != nil {
+		return err
+	}
 	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
 		paymentView
 		Order actionView `json:"order"`
-	}{whole(payment), actionViewOf(placed)})
+	}{view, actionViewOf(placed)})
 }
 
 // actions lists what people ordered for a process.

@@ -139,7 +139,7 @@ func (s *Server) answerInTime(c echo.Context, p storage.Payment, run client.Work
 		status = http.StatusAccepted
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(askAgain(p, time.Now())))
 	}
-	return writeJSON(c, status, echo.MIMEApplicationJSON, whole(p))
+	return s.writePayment(c, status, p)
 }
 
 // pathOf is where a payment is looked at.

@@ -38,7 +38,16 @@ func (s *Server) getPayment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, whole(payment))
+	return s.writePayment(c, http.StatusOK, payment)
+}
+
+// writePayment answers with a payment.
+func (s *Server) writePayment(c echo.Context, status int, p storage.Payment) error {
+	view, err := s.wholePayment(c.Request().Context(), p)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, status, echo.MIMEApplicationJSON, view)
 }
 
 // visiblePayment reads the payment of the path. One that belongs to somebody

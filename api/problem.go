@@ -111,14 +111,11 @@ var problems = map[problemCode]problemRow{
 	overpaid:             {http.StatusUnprocessableEntity, "More would be paid than the payment order is for", 0},
 }
 
-// Every refusal of an order is a problem of its own name.
+// Every refusal of an action is a problem of its own name, whatever it was asked of.
 func init() {
-	for why := range refusals {
-		problems[problemCode(why)] = problemRow{http.StatusConflict, "The payment does not take this order now", 0}
-	}
-	for why := range orderRefusals {
-		if _, shared := refusals[why]; !shared { // with payments
-			problems[problemCode(why)] = problemRow{http.StatusConflict, "The order does not take this action now", 0}
+	for _, all := range []map[domain.Refusal]string{refusals, orderRefusals, paymentOrderRefusals, incidentRefusals} {
+		for why := range all {
+			problems[problemCode(why)] = problemRow{http.StatusConflict, "The action is not possible now", 0}
 		}
 	}
 }

@@ -282,6 +282,12 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
 		{http.MethodPost, "/v1/payment-orders/:contract/release", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRelease)},
 		{http.MethodPost, "/v1/payment-orders/:contract/close", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionClose)},
+		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
+		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
+		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},
+		{http.MethodPost, "/v1/incidents/:id/acknowledge", []role{roleOperator}, nil, s.actOnIncident(domain.ActionAcknowledge)},
+		{http.MethodPost, "/v1/incidents/:id/close", []role{roleOperator}, nil, s.actOnIncident(domain.ActionClose)},
+		{http.MethodPost, "/v1/incidents/:id/decline", []role{roleOperator}, nil, s.actOnIncident(domain.ActionDecline)},
 		{http.MethodPost, "/callbacks/cfront/:token", nil, nil, s.callback}, // signed by the bank
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},
