@@ -43,11 +43,11 @@ type Closing struct {
 	TransactionNumber string
 }
 
-// DecodeClosing is the decoder of POST /v1/incidents/{id}/close, for an incident that is
-// about money or not, of a payment or not.
-func DecodeClosing(body []byte, money, digits bool) (c Closing, problems int) {
-	a, wrong := decodeIncidentAction(body, domain.ActionClose, closingRule{money, digits})
-	return Closing{a.Reason, a.Money, a.TransactionNumber}, len(wrong)
+// DecodeClosing is the decoder of POST /v1/incidents/{id}/close, for an incident of this
+// kind of process and reason.
+func DecodeClosing(body []byte, process domain.Process, why domain.OperatorReason) (c Closing, problems int) {
+	a, wrong := decodeIncidentAction(body, domain.ActionClose)
+	return Closing{a.Reason, a.Money, a.TransactionNumber}, len(wrong) + len(a.misfits(process, why))
 }
 
 // ChoiceDigest is what a repeated choice is known by.

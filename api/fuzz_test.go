@@ -121,7 +121,14 @@ func FuzzIncidentAction(f *testing.F) {
 		f.Add([]byte(seed), false, false)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, money, digits bool) {
-		a, problems := api.DecodeClosing(body, money, digits)
+		process, why := domain.ProcessReturn, domain.ReasonTooOld
+		if digits {
+			process = domain.ProcessPayment
+		}
+		if money {
+			why = domain.ReasonPaidAfterEnd
+		}
+		a, problems := api.DecodeClosing(body, process, why)
 		if problems > 0 {
 			return
 		}

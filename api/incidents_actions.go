@@ -35,11 +35,15 @@ func (s *Server) actOnIncident(action domain.Action) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		a, wrong := decodeIncidentAction(body, action)
+		if err := wrong.problem(); err != nil {
+			return err
+		}
 		i, err := s.incidentOfPath(c)
 		if err != nil {
 			return err
 		}
-		a, wrong := decodeIncidentAction(body, action, closingOf(i))
+		wrong = a.misfits(i.Process, i.Reason)
 		if err := wrong.problem(); err != nil {
 			return err
 		}
@@ -48,55 +52,43 @@ func (s *Server) actOnIncident(action domain.Action) echo.HandlerFunc {
 	}
 }
 
-// closingRule is what closing an incident must say of the money.
-type closingRule struct {
-	money  bool // where it is
-	digits bool // the transaction's number is the processing centre's
-}
-
-func closingOf(i storage.Incident) closingRule {
-	return closingRule{i.Reason.AboutMoney(), i.Process == domain.ProcessPayment}
-}
-
-// decodeIncidentAction reads {reason} and, for close of an incident about money,
-// {money, transactionNumber}.
-func decodeIncidentAction(body []byte, action domain.Action, rule closingRule) (incidentAction, fieldErrors) {
+// decodeIncidentAction reads {reason} and, for close, {money, transactionNumber}.
+func decodeIncidentAction(body []byte, action domain.Action) (incidentAction, fieldErrors) {
 	a := incidentAction{Action: action}
 	fields := map[string]reader{"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &a.Reason) }}
-	saysMoney := action == domain.ActionClose && rule.money
-	if saysMoney {
+	if action == domain.ActionClose {
 		fields["money"] = func(raw json.RawMessage) *complaint {
 			return oneOf(raw, (*string)(&a.Money), "must be moved or not_moved", func(s string) bool { return domain.MoneyWhere(s).Known() })
 		}
-		fields["transactionNumber"] = func(raw json.RawMessage) *complaint { return rule.number(raw, &a.TransactionNumber) }
+		fields["transactionNumber"] = func(raw json.RawMessage) *complaint { return text(raw, maxTransactionNumber, &a.TransactionNumber) }
 	}
 	wrong := decodeObject(body, fields)
 	if wrong.unreadable() {
 		return a, wrong
 	}
 	wrong.require("reason", a.Reason != "", reasonRule)
-	if !saysMoney {
-		return a, wrong
-	}
-	wrong.require("money", a.Money != "", "is required: the incident is about money; moved or not_moved")
 	wrong.require("transactionNumber", a.TransactionNumber != "" || a.Money != domain.MoneyMoved, "is required with moved: the partner's number of the transaction")
-	if a.Money == domain.MoneyNotMoved && a.TransactionNumber != "" {
+	if a.Money != domain.MoneyMoved && a.TransactionNumber != "" && !wrong.has("money") {
 		wrong.add("transactionNumber", ruleMismatch, "goes with moved alone")
 	}
 	return a, wrong
 }
 
-// number reads the partner's number of the transaction that moved the money. The processing
-// centre's is an integer, by which a day's register is compared.
-func (r closingRule) number(raw json.RawMessage, into *string) *complaint {
-	if c := text(raw, maxTransactionNumber, into); c != nil || !r.digits {
-		return c
+// misfits is what is wrong with closing an incident of this kind of process and reason.
+func (a incidentAction) misfits(process domain.Process, why domain.OperatorReason) (wrong fieldErrors) {
+	switch {
+	case a.Action != domain.ActionClose:
+	case !why.AboutMoney() && a.Money != "":
+		wrong.add("money", ruleMismatch, "goes with incidents about money alone, and this is none")
+	case why.AboutMoney() && a.Money == "":
+		wrong.add("money", ruleRequired, "is required: the incident is about money; moved or not_moved")
+	case process == domain.ProcessPayment && a.TransactionNumber != "":
+		// the processing centre's, by which a day's register is compared
+		if n, err := strconv.ParseInt(a.TransactionNumber, 10, 64); err != nil || n < 1 || strconv.FormatInt(n, 10) != a.TransactionNumber {
+			wrong.add("transactionNumber", ruleFormat, "must be the processing centre's transactionId: digits, in quotes")
+		}
 	}
-	if n, err := strconv.ParseInt(*into, 10, 64); err != nil || n < 1 || strconv.FormatInt(n, 10) != *into {
-		*into = ""
-		return &complaint{ruleFormat, "must be the processing centre's transactionId: digits, in quotes"}
-	}
-	return nil
+	return wrong
 }
 
 func (s *Server) carryOutOnIncident(c echo.Context, key string, a incidentAction) error {

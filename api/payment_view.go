@@ -70,12 +70,15 @@ type checkView struct {
 // without what was chosen of it.
 func summary(p storage.Payment) paymentView {
 	v := paymentView{
-		ID: p.ID, State: p.State, NeedsOperator: p.NeedsOperator, OperatorReason: p.OperatorReason,
+		ID: p.ID, State: p.State, NeedsOperator: p.NeedsOperator,
 		ServiceID: p.ServiceID, Account: p.Account, AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, Extras: p.Extras,
 		AutoPay: p.AutoPay, AgentTransactionDate: p.AgentTransactionDate, Asks: p.AsksPayer,
 		ResultCode: p.ResultCode, ResultMessage: p.ResultMessage,
 		Held: p.Held, Paused: p.Paused, TransactionDate: p.TransactionDate, StatusDate: p.StatusDate, Attempts: p.Attempts,
 		CreatedAt: p.CreatedAt.Time, UpdatedAt: p.UpdatedAt.Time,
+	}
+	if p.NeedsOperator {
+		v.OperatorReason = p.OperatorReason
 	}
 	if p.TransactionID != nil {
 		v.TransactionID = strconv.FormatInt(*p.TransactionID, 10)
