@@ -101,7 +101,7 @@ func linkOf(i storage.Incident) string {
 	case domain.ProcessOrder:
 		return orderPath(domain.StoreOrderID(i.Subject))
 	case domain.ProcessReturn:
-		return orderPath(domain.StoreOrderID(i.Subject)) + "/returns"
+		return orderPath(domain.StoreOrderID(i.Subject)) + "/returns/" + url.PathEscape(i.Part)
 	case domain.ProcessPaymentOrder:
 		return "/v1/payment-orders/" + url.PathEscape(i.Subject)
 	}

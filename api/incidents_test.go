@@ -248,7 +248,7 @@ func TestListOfIncidents(t *testing.T) {
 		}
 		return links, page.Next
 	}
-	const ofPayment, ofOrder, ofReturn = "/v1/payments/175000000000000042", "/v1/orders/17%2F1", "/v1/orders/17%2F1/returns"
+	const ofPayment, ofOrder, ofReturn = "/v1/payments/175000000000000042", "/v1/orders/17%2F1", "/v1/orders/17%2F1/returns/r%2F1"
 	ofContract := "/v1/payment-orders/" + url.PathEscape("ДБЗ/7 Қ")
 	for query, want := range map[string][]string{
 		"": {ofContract, ofReturn, ofOrder, ofPayment}, "state=open": {ofReturn, ofOrder, ofPayment}, "state=closed": {ofContract},

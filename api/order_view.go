@@ -163,6 +163,12 @@ func (s *Server) shownReturn(c echo.Context, r storage.OrderReturn, beside besid
 	return v
 }
 
+// wholeReturn is everything that the API shows of a return.
+func (s *Server) wholeReturn(c echo.Context, r storage.OrderReturn) (returnView, error) {
+	beside, err := s.besideReturns(c.Request().Context(), r.OrderID, []storage.OrderReturn{r})
+	return s.shownReturn(c, r, beside), err
+}
+
 // wholeOrder is everything that the API shows of an order.
 func (s *Server) wholeOrder(c echo.Context, o storage.InstalmentOrder) (v orderView, err error) {
 	v = s.shown(c, o)

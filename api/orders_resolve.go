@@ -94,10 +94,14 @@ func (s *Server) endOrder(action domain.Action) echo.HandlerFunc {
 		case o.Wake:
 			s.nudgeOrder(c.Request().Context(), o)
 		}
+		view, err := s.wholeOrder(c, o)
+		if err != nil {
+			return err
+		}
 		return writeLedgerAction(c, done, fresh, o.State.Terminal(), struct {
 			orderView
 			Action actionView `json:"action"`
-		}{s.shown(c, o), actionViewOf(done)})
+		}{view, actionViewOf(done)})
 	}
 }
 
@@ -171,7 +175,11 @@ func (s *Server) getReturn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, s.shownReturn(c, r))
+	view, err := s.wholeReturn(c, r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, echo.MIMEApplicationJSON, view)
 }
 
 // actOnReturn answers POST /v1/orders/{store_order_id}/returns/{store_return_id}/{action}:
@@ -204,10 +212,14 @@ func (s *Server) actOnReturn(action domain.Action) echo.HandlerFunc {
 		case r.Wake:
 			s.nudgeReturn(c.Request().Context(), r)
 		}
+		view, err := s.wholeReturn(c, r)
+		if err != nil {
+			return err
+		}
 		return writeLedgerAction(c, done, fresh, r.State.Terminal(), struct {
 			returnView
 			Action actionView `json:"action"`
-		}{s.shownReturn(c, r), actionViewOf(done)})
+		}{view, actionViewOf(done)})
 	}
 }
 

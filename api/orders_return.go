@@ -116,11 +116,11 @@ func (s *Server) answerReturn(c echo.Context, r storage.OrderReturn, created boo
 		h.Set(echo.HeaderRetryAfter, "2")
 	}
 	h.Set(echo.HeaderLocation, orderPath(r.OrderID)+"/returns")
-	beside, err := s.besideReturns(c.Request().Context(), r.OrderID, []storage.OrderReturn{r})
+	view, err := s.wholeReturn(c, r)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, statusOf(!r.State.Terminal(), ended), echo.MIMEApplicationJSON, s.shownReturn(c, r, beside))
+	return writeJSON(c, statusOf(!r.State.Terminal(), ended), echo.MIMEApplicationJSON, view)
 }
 
 // lookReturn reads the return again; what was known stands if the ledger does not

@@ -22,7 +22,7 @@ var Quoted = quoted
 // then each of them with its lists.
 func Shown(use string, o Options, processes []json.RawMessage, lists map[string][]json.RawMessage) (string, error) {
 	var b bytes.Buffer
-	for _, k := range []kind{payments(), orders(), returns(""), paymentOrders()} {
+	for _, k := range []kind{payments(), orders(), returns(""), paymentOrders(), incidents()} {
 		if k.use != use {
 			continue
 		}

@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 type filter struct {
 	flag, parameter, usage string
 	boolean                bool
+	standard, all          string // what is meant unless the flag is given, and the value that does not narrow
 }
 
 // Filters that every list has.
@@ -36,22 +39,28 @@ func (k kind) listCommand(o Options) *cobra.Command {
 		Use: "list", Short: "List " + k.use + ", the newest first; --stuck: those that a person may have to look at.",
 		Long: "List " + k.use + `, the newest first.
 
-Filters that are given must all hold. --stuck shows those that need an operator, and those
-that have been for longer than --older-than (here ` + defaultStuck + ` unless it is given) in a state that
-they leave by themselves. Durations are such as 90s, 15m, 1h30m, 7d.`,
+Filters that are given must all hold. --stuck shows those that need an operator, ended ones
+too, and those that have been for longer than --older-than (here ` + defaultStuck + ` unless it is given) in a
+state that they leave by themselves. Durations are such as 90s, 15m, 1h30m, 7d.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.runList(cmd, o) },
 	}
 	set := cmd.Flags()
-	set.Bool("stuck", false, "only those that a person may have to look at")
-	set.String("older-than", "", "only those accepted at least so long ago; with --stuck: stuck for so long")
+	if k.neverStuck {
+		cmd.Short = "List " + k.use + ", the newest first; the open ones, unless --state says otherwise."
+		cmd.Long = cmd.Short + "\n\nFilters that are given must all hold. Durations are such as 90s, 15m, 1h30m, 7d."
+		set.String("older-than", "", "only those opened at least so long ago")
+	} else {
+		set.Bool("stuck", false, "only those that a person may have to look at")
+		set.String("older-than", "", "only those accepted at least so long ago; with --stuck: stuck for so long")
+	}
 	set.Int("limit", defaultRows, "at most so many; 0 is all of them")
 	for _, f := range k.filters {
 		if f.boolean {
 			set.Bool(f.flag, false, f.usage)
 			continue
 		}
-		set.String(f.flag, "", f.usage)
+		set.String(f.flag, f.standard, f.usage)
 	}
 	return cmd
 }
@@ -69,16 +78,52 @@ func (k kind) runList(cmd *cobra.Command, o Options) error {
 	if err != nil {
 		return err
 	}
-	stuck, _ := cmd.Flags().GetBool("stuck") // it is declared as a switch
-	return printList(cmd, o, found, shown{listing: k.rows(), none: map[bool]string{true: "nothing is stuck", false: "nothing is found"}[stuck]})
+	as := shown{listing: k.rows(), none: "nothing is found"}
+	if stuck, _ := cmd.Flags().GetBool("stuck"); stuck && len(found.Items) == 0 && !asJSON(cmd) { // a switch, or false where there is none
+		as.none = "nothing is stuck"
+		open, err := c.openIncidents(cmd)
+		if err != nil {
+			return err
+		}
+		if open != "" { // of other processes, or of ones that this ledger does not have
+			as.none = "no " + k.use + " are stuck; " + open
+		}
+	}
+	return printList(cmd, o, found, as)
+}
+
+// openIncidents says how many incidents are open and how to list them; "" when none is, or
+// when this token may not see them.
+func (c *client) openIncidents(cmd *cobra.Command) (string, error) {
+	of := incidents()
+	found, err := c.walk(cmd.Context(), of.path, url.Values{"state": {"open"}}, pageMost)
+	var refused *problem
+	switch {
+	case errors.As(err, &refused) && refused.Code == "forbidden":
+		return "", nil
+	case err != nil:
+		return "", err
+	case len(found.Items) == 0:
+		return "", nil
+	}
+	say := of.sayer(cmd, "")
+	say.group = cmd.Root().CommandPath() + " " + of.use
+	count := fmt.Sprintf("%d incidents are open", len(found.Items))
+	switch {
+	case found.Next != "":
+		count = fmt.Sprintf("%d incidents or more are open", len(found.Items))
+	case len(found.Items) == 1:
+		count = "1 incident is open"
+	}
+	return count + ": " + say.of("list", "", ""), nil
 }
 
 // query is what the flags ask the API for.
 func (k kind) query(cmd *cobra.Command) url.Values {
 	set, query := cmd.Flags(), url.Values{}
 	for _, f := range k.filters {
-		if set.Changed(f.flag) {
-			query.Set(f.parameter, set.Lookup(f.flag).Value.String())
+		if value := set.Lookup(f.flag).Value.String(); value != f.all && (set.Changed(f.flag) || f.standard != "") {
+			query.Set(f.parameter, value)
 		}
 	}
 	age, _ := set.GetString("older-than") // these are declared so
@@ -97,7 +142,9 @@ func (k kind) query(cmd *cobra.Command) url.Values {
 // rows is the kind's list as a table.
 func (k kind) rows() listing {
 	return listing{
-		head: func(c clock) []string { return append(append([]string{}, k.head...), "NEXT ("+c.name()+")") },
+		head: func(c clock) []string {
+			return append(append([]string{}, k.head...), cmp.Or(k.last, "NEXT")+" ("+c.name()+")")
+		},
 		cells: func(raw json.RawMessage, c clock) ([]string, error) {
 			s, err := k.read(raw)
 			if err != nil {

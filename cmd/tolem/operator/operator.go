@@ -70,10 +70,10 @@ They speak to Tolem's HTTP API. Where it is, and whose token is sent:
 Tables name no customers; show and --json do. Times are local.
 Exit codes: 0 done, 1 the API refused, 2 wrong usage, 3 the API did not answer.`
 
-// Commands are the groups of verbs, one for each kind of process.
+// Commands are the groups of verbs, one for each kind of process, and one for incidents.
 func Commands(o Options) []*cobra.Command {
 	var groups []*cobra.Command
-	for _, k := range []kind{payments(), orders(), returns(""), paymentOrders()} {
+	for _, k := range []kind{payments(), orders(), returns(""), paymentOrders(), incidents()} {
 		groups = append(groups, k.command(o))
 	}
 	return groups
@@ -92,10 +92,13 @@ type kind struct {
 	short   string
 	filters []filter
 	head    []string // of the list
+	last    string   // head of the list's last column, a time; "" is NEXT
 	read    func([]byte) (subject, error)
 	lists   []sublist
 	actions []action
 	more    []func(Options) *cobra.Command // verbs that no other kind has
+	// neverStuck has list without --stuck.
+	neverStuck bool
 }
 
 // subject is one process, as the API answered.
@@ -106,6 +109,11 @@ type subject interface {
 	standing() string     // its state, and what a person has to know at once
 	why(c clock) []string // sentences: what it waits for
 	steps() []step        // what can be done now
+}
+
+// historical is a subject with a table of its own.
+type historical interface {
+	history(c clock) (title string, lines [][]string) // "" for none
 }
 
 // fact is one line of show.

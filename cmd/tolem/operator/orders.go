@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -39,6 +40,7 @@ type order struct {
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
+	beside
 }
 
 // proposal is a first operator's word on how a process ended.
@@ -111,12 +113,12 @@ func (o order) facts(c clock) []fact {
 	if o.Failure != nil {
 		failed = o.Failure.Reason
 	}
-	return []fact{
+	return append([]fact{
 		{"sum", o.TotalSum.String()}, {"returned", o.ReturnedSum.String()}, {"point of sale", o.Invoice.PointID},
 		{"bank's number", o.BankID}, {"bank's state", o.bank()}, {"store's decision", decided}, {"failed for", failed},
 		{"cashier is told", o.Message}, {"attempts", strconv.Itoa(o.Attempts)}, {"next call", c.due(o.NextAttemptAt)},
 		{"accepted", c.past(o.CreatedAt)}, {"last change", c.past(o.UpdatedAt)},
-	}
+	}, o.corrected(c)...)
 }
 
 // orderStates say what each state means.
@@ -148,7 +150,7 @@ var orderReasons = map[domain.OperatorReason]string{
 
 func (o order) why(c clock) []string {
 	said := []string{}
-	if sentence := orderStates[o.State]; sentence != "" {
+	if sentence := cmp.Or(o.against(string(o.State)), orderStates[o.State]); sentence != "" {
 		said = append(said, sentence)
 	}
 	if o.NeedsOperator {

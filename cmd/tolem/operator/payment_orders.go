@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -34,6 +35,7 @@ type paymentOrder struct {
 	SentAt        *time.Time `json:"sent_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
+	beside
 }
 
 func paymentOrders() kind {
@@ -92,7 +94,8 @@ func (o paymentOrder) facts(c clock) []fact {
 	if o.SentAt != nil {
 		facts = append(facts, fact{"request sent", c.past(*o.SentAt)})
 	}
-	return append(facts, fact{"taken in", c.past(o.CreatedAt)}, fact{"last change", c.past(o.UpdatedAt)})
+	facts = append(facts, fact{"taken in", c.past(o.CreatedAt)}, fact{"last change", c.past(o.UpdatedAt)})
+	return append(facts, o.corrected(c)...)
 }
 
 // paymentOrderStates say what each state means.
@@ -126,7 +129,7 @@ func (o paymentOrder) why(c clock) []string {
 		}
 	}
 	open := !o.State.Terminal()
-	add(true, paymentOrderStates[o.State])
+	add(true, cmp.Or(o.against(string(o.State)), paymentOrderStates[o.State]))
 	add(o.NeedsOperator, reasonIn(paymentOrderReasons, o.Reason))
 	add(o.Held, "A person holds it: nothing is asked for or told until it is released.")
 	add(open && o.CloseUntil != nil, "A first operator wants it closed: a second one may confirm until "+c.due(o.CloseUntil)+".")

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -36,6 +37,7 @@ type payment struct {
 	} `json:"proposed"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
+	beside
 }
 
 func payments() kind {
@@ -110,12 +112,12 @@ func (p payment) standing() string {
 }
 
 func (p payment) facts(c clock) []fact {
-	return []fact{
+	return append([]fact{
 		{"service", p.ServiceID}, {"account", p.Account}, {"amount", p.AmountTo.String()},
 		{"last code", p.code()}, {"centre's words", p.ResultMessage}, {"centre's number", p.TransactionID},
 		{"attempts", strconv.Itoa(p.Attempts)}, {"next attempt", c.due(p.NextAttemptAt)},
 		{"accepted", c.past(p.CreatedAt)}, {"last change", c.past(p.UpdatedAt)},
-	}
+	}, p.corrected(c)...)
 }
 
 // paymentStates say what each state means.
@@ -138,7 +140,10 @@ var paymentReasons = map[domain.OperatorReason]string{
 	domain.ReasonRejected:     "A person has to look: the centre answers with HTTP 401, 403, 404 or another 4xx. Look at our token and address first.",
 	domain.ReasonLateRefusal:  "A person has to look: the centre answers 202 or 215 after an earlier pay, which it may have taken. Ask it what its books say.",
 	domain.ReasonCancelledRun: "A person has to look: somebody cancelled its workflow in Temporal after a pay was sent. That ended nothing; say what was meant.",
-	domain.ReasonTooOld:       "A person has to look: it is open for longer than AGE_RAISE. Nothing ends it for that.",
+	domain.ReasonPaidAfterEnd: "A person has to look: it ended as not paid, and the centre answered a pay with 0 afterwards, so the money moved. " +
+		"Ask the centre for its number, and whoever was told that it was refused.",
+	domain.ReasonRefusedAfterEnd: "A person has to look: two operators resolved it as succeeded, and the centre refused it afterwards. Ask the centre what its books say.",
+	domain.ReasonTooOld:          "A person has to look: it is open for longer than AGE_RAISE. Nothing ends it for that.",
 }
 
 func (p payment) why(c clock) []string {
@@ -152,7 +157,7 @@ func (p payment) why(c clock) []string {
 	asked := p.State == domain.StateAwaitingPayer
 	add(asked && len(p.Choice) > 0, "Its payer has chosen, and a pay follows. No pay was ever sent: the money has not moved.")
 	add(asked && len(p.Choice) == 0 && p.ExpiresAt != nil, "It waits for its payer (%s) until %s. No pay was ever sent: the money has not moved.", p.Asks, c.due(p.ExpiresAt))
-	add(paymentStates[p.State] != "", "%s", paymentStates[p.State])
+	add(paymentStates[p.State] != "", "%s", cmp.Or(p.against(string(p.State)), paymentStates[p.State]))
 	add(p.NeedsOperator, "%s", reasonIn(paymentReasons, p.Reason))
 	add(open && p.ResultCode != nil && !asked, "The centre's last word is %s.", p.code())
 	add(p.Held, "A person holds it: nothing is sent until it is released.")

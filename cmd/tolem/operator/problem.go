@@ -88,7 +88,7 @@ func (k kind) advised(err error, say commandLine) error {
 	case "payment_held", "order_held":
 		p.next = "let it go first: " + say.of("release", say.id, "--reason '…'")
 	case "payment_ended", "order_ended", "not_held", "operator_not_needed", "in_progress", "pay_sent", "never_paid", "awaiting_payer", "other_outcome",
-		"not_proposed", "never_sent", "bank_says_otherwise", "reject_first":
+		"not_proposed", "never_sent", "bank_says_otherwise", "reject_first", "incident_closed":
 		p.next = "see what can be done: " + say.of("show", say.id, "")
 	}
 	return err

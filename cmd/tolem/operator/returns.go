@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"strconv"
@@ -26,6 +27,7 @@ type goodsReturn struct {
 	NextAttemptAt *time.Time            `json:"next_attempt_at"`
 	CreatedAt     time.Time             `json:"created_at"`
 	UpdatedAt     time.Time             `json:"updated_at"`
+	beside
 }
 
 // returns are those of an order; "" is that of any, before a command names it.
@@ -80,11 +82,11 @@ func (r goodsReturn) standing() string {
 }
 
 func (r goodsReturn) facts(c clock) []fact {
-	return []fact{
+	return append([]fact{
 		{"of order", r.Order}, {"sum", r.Sum.String()}, {"money to card", strconv.FormatBool(r.ToCard)}, {"bank's words", r.BankMessage},
 		{"attempts", strconv.Itoa(r.Attempts)}, {"next attempt", c.due(r.NextAttemptAt)},
 		{"accepted", c.past(r.CreatedAt)}, {"last change", c.past(r.UpdatedAt)},
-	}
+	}, r.corrected(c)...)
 }
 
 // returnStates say what each state means.
@@ -109,7 +111,7 @@ func (r goodsReturn) why(c clock) []string {
 			said = append(said, sentence)
 		}
 	}
-	add(true, returnStates[r.State])
+	add(true, cmp.Or(r.against(string(r.State)), returnStates[r.State]))
 	add(r.NeedsOperator, reasonIn(returnReasons, r.Reason))
 	add(r.Held, "A person holds it: the bank is not called until it is released.")
 	if r.Proposed != nil {

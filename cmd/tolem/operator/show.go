@@ -100,6 +100,14 @@ func (k kind) print(w io.Writer, s subject, lists map[string]page, say commandLi
 		fmt.Fprintln(w, "  "+clean(sentence))
 	}
 	printSteps(w, s.steps(), say)
+	if h, ok := s.(historical); ok {
+		if title, lines := h.history(c); title != "" {
+			fmt.Fprintln(w, "\n"+title)
+			if err := align(w, lines, "  "); err != nil {
+				return err
+			}
+		}
+	}
 	for _, l := range k.lists {
 		if err := l.print(w, lists[l.use], say, c); err != nil {
 			return err

@@ -29,7 +29,7 @@ func TestTables(t *testing.T) {
 	almaty, err := time.LoadLocation("Asia/Almaty")
 	must(t, err)
 	o := operator.Options{Now: func() time.Time { return noon }, Zone: almaty}
-	for _, kind := range []string{"payments", "orders", "payment-orders"} {
+	for _, kind := range []string{"payments", "orders", "payment-orders", "incidents"} {
 		t.Run(kind, func(t *testing.T) {
 			raw, err := os.ReadFile(filepath.Join("testdata", kind+".json"))
 			must(t, err)
