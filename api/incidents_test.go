@@ -36,13 +36,13 @@ func (b *bank) opens(process domain.Process, subject, part string, why domain.Op
 	return fmt.Sprintf("/v1/incidents/%d", open[len(open)-1].ID)
 }
 
-// ended is a payment that ended as refused.
-func (b *bank) endedRefused() string {
+// endedUnpaid is a payment that ended as cancelled.
+func (b *bank) endedUnpaid() string {
 	b.t.Helper()
 	id := b.status(b.pay(simple, map[string]string{"Idempotency-Key": fmt.Sprint("ended", b.rows())}), http.StatusAccepted).payment(b.t).ID
 	number, err := domain.ParseAgentTransactionID(id)
 	must(b.t, err)
-	_, err = b.ledger.End(b.t.Context(), storage.Ending{PaymentID: number, Step: 1, State: domain.StateRefused})
+	_, _, err = b.ledger.End(b.t.Context(), storage.Ending{PaymentID: number, Step: 1, State: domain.StateCancelled})
 	must(b.t, err)
 	return id
 }
@@ -66,7 +66,7 @@ func (a answer) incident(t *testing.T) (i incident) {
 // it, and what its payment shows meanwhile and afterwards.
 func TestAnIncidentAboutMoney(t *testing.T) {
 	b := newBank(t)
-	id := b.endedRefused()
+	id := b.endedUnpaid()
 	path := b.opens(domain.ProcessPayment, id, "", domain.ReasonPaidAfterEnd)
 	i := b.status(b.get(secretViewer, path), http.StatusOK).incident(t)
 	if i.Process != "payment" || i.Subject != id || i.Link != "/v1/payments/"+id || i.Reason != "paid_after_end" || i.State != "open" ||
@@ -91,7 +91,7 @@ func TestAnIncidentAboutMoney(t *testing.T) {
 		shown.Incidents, shown.Correction = nil, nil
 		b.status(b.get(secretAgent, i.Link), http.StatusOK).decode(t, &shown)
 	}
-	if payment(); shown.State != "refused" || !shown.NeedsOperator || len(shown.Incidents) != 1 || shown.Incidents[0].ID != i.ID || shown.Incidents[0].Reason != "paid_after_end" {
+	if payment(); shown.State != "cancelled" || !shown.NeedsOperator || len(shown.Incidents) != 1 || shown.Incidents[0].ID != i.ID || shown.Incidents[0].Reason != "paid_after_end" {
 		t.Errorf("%+v", shown)
 	}
 
@@ -136,7 +136,7 @@ func TestAnIncidentAboutMoney(t *testing.T) {
 		body := map[bool]string{true: moved, false: because}[action == "close"]
 		refused("incident_closed", b.onIncident(secretOp, path, action, body, "late "[:4]+action))
 	}
-	if payment(); shown.State != "refused" || shown.NeedsOperator || len(shown.Incidents) != 0 || shown.Correction == nil ||
+	if payment(); shown.State != "cancelled" || shown.NeedsOperator || len(shown.Incidents) != 0 || shown.Correction == nil ||
 		shown.Correction.Money != "moved" || shown.Correction.TransactionNumber != "1234567890" || shown.Correction.Incident != i.ID {
 		t.Errorf("%+v, %+v", shown, shown.Correction)
 	}
@@ -150,7 +150,7 @@ func TestAnIncidentAboutMoney(t *testing.T) {
 // nothing is stored.
 func TestActionsOnIncidentsThatBreakARule(t *testing.T) {
 	b := newBank(t)
-	money := b.opens(domain.ProcessPayment, b.endedRefused(), "", domain.ReasonPaidAfterEnd)
+	money := b.opens(domain.ProcessPayment, b.endedUnpaid(), "", domain.ReasonPaidAfterEnd)
 	other := b.opens(domain.ProcessOrder, "17/1", "", domain.ReasonNoPayout)
 	for body, want := range map[string]string{ // of close, for the one about money
 		because:                                                      "money required",
@@ -208,7 +208,7 @@ func TestExamplesOfIncidents(t *testing.T) {
 	for _, action := range []string{"acknowledge", "close", "decline"} {
 		path := "/v1/incidents/{id}/" + action
 		example := marshal(t, document(t).Paths.Value(path).Post.RequestBody.Value.Content["application/json"].Example)
-		of := b.opens(domain.ProcessPayment, b.endedRefused(), "", domain.ReasonPaidAfterEnd)
+		of := b.opens(domain.ProcessPayment, b.endedUnpaid(), "", domain.ReasonPaidAfterEnd)
 		if action == "decline" {
 			b.status(b.onIncident(secretBoth, of, "close", `{"money":"not_moved",`+because[1:], ""), http.StatusAccepted)
 		}
@@ -297,7 +297,7 @@ func TestProcessesShowTheirIncidents(t *testing.T) {
 	b.opens(domain.ProcessPaymentOrder, "KD1", "", domain.ReasonPaidAfterEnd)
 	b.opens(domain.ProcessPaymentOrder, "KD1", "", domain.ReasonEventLate)
 	b.status(b.reports("KD1", "k", `{"status":"payment order not accepted"}`), http.StatusCreated)
-	id := b.endedRefused()
+	id := b.endedUnpaid()
 	b.opens(domain.ProcessPayment, id, "", domain.ReasonPaidAfterEnd)
 	for path, want := range map[string]string{
 		"/v1/orders/17%2F1": "create_unknown", contractPath("KD1", ""): "paid_after_end event_late", "/v1/payments/" + id: "paid_after_end",
@@ -360,7 +360,7 @@ func TestUnflaggedProcessesReadNoIncidents(t *testing.T) {
 	b := newBank(t, func(o *api.Options) { o.Ledger = newLedger(t, "sqlite://"+path) })
 	b.status(b.sell(instalmentOrder), http.StatusAccepted)
 	b.takes("KD1")
-	id, flagged := b.endedRefused(), b.endedRefused()
+	id, flagged := b.endedUnpaid(), b.endedUnpaid()
 	b.opens(domain.ProcessPayment, flagged, "", domain.ReasonPaidAfterEnd)
 	inLedger(t, path, "ALTER TABLE open_incidents RENAME TO gone")
 	inLedger(t, path, "ALTER TABLE incident_entries RENAME TO gone_too")

@@ -350,7 +350,7 @@ func TestIncidents(t *testing.T) {
 	ids := d.accepts(1)
 	number, err := domain.ParseAgentTransactionID(ids[0])
 	must(t, err)
-	_, err = d.ledger.End(t.Context(), storage.Ending{PaymentID: number, Step: 1, State: domain.StateCancelled})
+	_, _, err = d.ledger.End(t.Context(), storage.Ending{PaymentID: number, Step: 1, State: domain.StateCancelled})
 	must(t, err)
 	d.sees(0, []string{"nothing is stuck"}, "orders", "list", "--stuck")
 	d.sees(0, []string{"nothing is found"}, "incidents", "list")
