@@ -48,7 +48,7 @@ func changed(t *testing.T, wait, more string) (program string) {
 	replace := map[string]string{waiting: filepath.Join(dir, "waiting.go")}
 	require.NoError(t, os.WriteFile(replace[waiting], []byte(strings.Replace(string(today), waitsAt, wait, 1)), 0o600))
 	if more != "" {
-		added := filepath.Join(filepath.Dir(waiting), "versions.go")
+		added := filepath.Join(filepath.Dir(waiting), "versions_tomorrow.go") // beside today's
 		replace[added] = filepath.Join(dir, "versions.go")
 		require.NoError(t, os.WriteFile(replace[added], []byte(more), 0o600))
 	}
