@@ -13,11 +13,11 @@ import (
 const (
 	FaultMessage   = "message"   // the value is not a message of the document
 	FaultKey       = "key"       // the key is not the contract
-	FaultHeader    = "header"    // event-id or event-seq is missing, there twice, or not of its form
+	FaultHeader    = "header"    // event-id or event-seq is missing, a header is there twice or not of its form
 	FaultID        = "id"        // event-id is not contract/seq
-	FaultGap       = "gap"       // a seq was left out
+	FaultGap       = "gap"       // a seq was left out that skipped-seq does not name
 	FaultOrder     = "order"     // a seq that had been left out came late
-	FaultChanged   = "changed"   // a known seq came with other bytes, or another id
+	FaultChanged   = "changed"   // a known seq came with other bytes, another id or another skipped-seq
 	FaultPartition = "partition" // a key left its partition
 )
 
@@ -36,6 +36,7 @@ type Event struct {
 	Seq        int64  `json:"seq"` // 0 = none that could be read
 	ID         string `json:"id"`
 	ProcessID  string `json:"processId,omitempty"`
+	Skipped    string `json:"skipped,omitempty"` // the numbers directly before Seq that never come
 	Partition  int    `json:"partition"`
 	Offset     int64  `json:"offset"`     // of the first of equal ones
 	Duplicates int    `json:"duplicates"` // how often it came again
@@ -77,8 +78,9 @@ const maxKey = 1 << 10
 // account is a contract in the books.
 type account struct {
 	Contract
-	floor int64         // seqs up to it were deleted from the topic before we came
-	seqs  map[int64]int // index in Events
+	floor int64          // seqs up to it were deleted from the topic before we came
+	seqs  map[int64]int  // index in Events
+	gone  map[int64]bool // seqs that never come, by a skipped-seq
 }
 
 // place is how far a partition was read.
@@ -167,12 +169,13 @@ func (a *arrival) readHeaders(headers []kafka.Header) {
 		switch {
 		case count > 1:
 			a.fault(FaultHeader, name, "is there twice")
-		case value == "" && name != "process-id":
+		case value == "" && name != "process-id" && name != "skipped-seq":
 			a.fault(FaultHeader, name, "is missing")
 		}
 		return value
 	}
 	a.event.ID, a.event.ProcessID = read("event-id"), read("process-id")
+	a.event.Skipped = read("skipped-seq")
 	text := read("event-seq")
 	seq, err := strconv.ParseInt(text, 10, 64)
 	if err == nil && seq >= 1 && strconv.FormatInt(seq, 10) == text {
@@ -183,13 +186,32 @@ func (a *arrival) readHeaders(headers []kafka.Header) {
 	if a.event.Seq > 0 && a.event.ID != "" && a.event.ID != a.key+"/"+text {
 		a.fault(FaultID, "event-id", "is not the contract, a slash and event-seq")
 	}
+	if first := a.firstSkipped(); first == 0 {
+		a.fault(FaultHeader, "skipped-seq", "is not a list of the numbers directly before event-seq")
+	}
+}
+
+// firstSkipped is the lowest number of the header skipped-seq, event-seq without one, and 0
+// when it is not the list of the numbers directly before event-seq.
+func (a *arrival) firstSkipped() int64 {
+	if a.event.Skipped == "" {
+		return max(a.event.Seq, 1)
+	}
+	texts := strings.Split(a.event.Skipped, ",")
+	for i, text := range texts {
+		want := a.event.Seq - int64(len(texts)-i)
+		if want < 1 || text != strconv.FormatInt(want, 10) {
+			return 0
+		}
+	}
+	return a.event.Seq - int64(len(texts))
 }
 
 // enter puts an arrival into its contract's books, or counts it as a duplicate.
 func (b *books) enter(a *arrival) {
 	c := b.accounts[a.key]
 	if c == nil {
-		c = &account{Contract: Contract{Contract: a.key, Partition: a.event.Partition}, seqs: map[int64]int{}}
+		c = &account{Contract: Contract{Contract: a.key, Partition: a.event.Partition}, seqs: map[int64]int{}, gone: map[int64]bool{}}
 		if a.lost {
 			c.floor = max(a.event.Seq-1, 0)
 			c.Last = c.floor
@@ -204,13 +226,13 @@ func (b *books) enter(a *arrival) {
 	seq := a.event.Seq
 	if index, seen := c.seqs[seq]; seen && seq > 0 {
 		first := &c.Events[index]
-		if first.digest == a.event.digest && first.ID == a.event.ID {
+		if first.digest == a.event.digest && first.ID == a.event.ID && first.Skipped == a.event.Skipped {
 			first.Duplicates++
 			c.Duplicates++
 			b.summary.Duplicates++
 			return
 		}
-		a.fault(FaultChanged, "", "event-seq "+strconv.FormatInt(seq, 10)+" came before with other bytes or another id")
+		a.fault(FaultChanged, "", "event-seq "+strconv.FormatInt(seq, 10)+" came before with other bytes or other headers")
 	} else if seq > 0 {
 		c.seqs[seq] = len(c.Events)
 		b.follow(c, a)
@@ -221,21 +243,30 @@ func (b *books) enter(a *arrival) {
 
 // follow checks a new seq against the highest one.
 func (b *books) follow(c *account, a *arrival) {
-	seq := a.event.Seq
+	seq, first := a.event.Seq, a.firstSkipped()
+	if first == 0 {
+		first = seq
+	}
+	for gone := first; gone < seq; gone++ {
+		if _, came := c.seqs[gone]; !came && gone > c.floor {
+			c.gone[gone] = true
+		}
+	}
+	delete(c.gone, seq)
 	switch {
 	case seq <= c.floor: // older than the oldest we found
 		c.floor = seq - 1
 		a.fault(FaultOrder, "", "event-seq "+strconv.FormatInt(seq, 10)+" came after "+strconv.FormatInt(c.Last, 10))
 	case seq < c.Last:
 		a.fault(FaultOrder, "", "event-seq "+strconv.FormatInt(seq, 10)+" came after "+strconv.FormatInt(c.Last, 10))
-	case seq-1 > c.Last:
+	case first-1 > c.Last:
 		a.fault(FaultGap, "", "event-seq "+strconv.FormatInt(seq, 10)+" follows "+strconv.FormatInt(c.Last, 10))
 	}
 	c.Last = max(c.Last, seq)
 }
 
 // missing is how many seqs up to the last have not come.
-func (c *account) missing() int64 { return c.Last - c.floor - int64(len(c.seqs)) }
+func (c *account) missing() int64 { return c.Last - c.floor - int64(len(c.seqs)+len(c.gone)) }
 
 // view is a copy for others, with or without the events.
 func (c *account) view(events bool) Contract {

@@ -112,6 +112,11 @@ func TestSequence(t *testing.T) {
 		spoil func(*kafka.Message)
 	}
 	ok := func(seq int) step { return step{seq, nil} }
+	skips := func(seq int, which string) step {
+		return step{seq, func(m *kafka.Message) {
+			m.Headers = append(m.Headers, kafka.Header{Key: "skipped-seq", Value: []byte(which)})
+		}}
+	}
 	for name, c := range map[string]struct {
 		steps                []step
 		faults               []string
@@ -126,9 +131,18 @@ func TestSequence(t *testing.T) {
 		"deleted beginnings": {[]step{{4, func(m *kafka.Message) { m.Offset = 70 }}, ok(5), ok(5)}, nil, 0, 1, 2},
 		"before the deleted": {[]step{{4, func(m *kafka.Message) { m.Offset = 70 }}, ok(2)}, []string{"order: event-seq 2 came after 4"}, 1, 0, 2},
 		"changed": {[]step{ok(1), {1, func(m *kafka.Message) { m.Value = record("KD", 2, 0).Value }}},
-			[]string{"changed: event-seq 1 came before with other bytes or another id"}, 0, 0, 2},
+			[]string{"changed: event-seq 1 came before with other bytes or other headers"}, 0, 0, 2},
 		"changed id": {[]step{ok(1), {1, func(m *kafka.Message) { m.Headers[0].Value = []byte("KD/2") }}},
-			[]string{"id event-id: is not the contract, a slash and event-seq", "changed: event-seq 1 came before with other bytes or another id"}, 0, 0, 2},
+			[]string{"id event-id: is not the contract, a slash and event-seq", "changed: event-seq 1 came before with other bytes or other headers"}, 0, 0, 2},
+		"set aside":           {[]step{ok(1), skips(4, "2,3"), skips(4, "2,3"), ok(5)}, nil, 0, 1, 3},
+		"the first aside":     {[]step{skips(2, "1")}, nil, 0, 0, 1},
+		"one more left out":   {[]step{ok(1), skips(4, "3")}, []string{"gap: event-seq 4 follows 1"}, 1, 0, 2},
+		"set aside, and came": {[]step{ok(1), skips(3, "2"), ok(2)}, []string{"order: event-seq 2 came after 3"}, 0, 0, 3},
+		"not directly before": {[]step{ok(1), skips(4, "2")},
+			[]string{"header skipped-seq: is not a list of the numbers directly before event-seq", "gap: event-seq 4 follows 1"}, 2, 0, 2},
+		"no list": {[]step{ok(1), skips(3, "2, ")},
+			[]string{"header skipped-seq: is not a list of the numbers directly before event-seq", "gap: event-seq 3 follows 1"}, 1, 0, 2},
+		"skips other": {[]step{ok(1), skips(3, "2"), ok(3)}, []string{"changed: event-seq 3 came before with other bytes or other headers"}, 0, 0, 3},
 		"other partition": {[]step{ok(1), {2, func(m *kafka.Message) { m.Partition, m.Offset = 1, 0 }}},
 			[]string{"partition: the contract's first message is in partition 0"}, 0, 0, 2},
 		"other key": {[]step{{1, func(m *kafka.Message) { m.Value = record("KD2", 1, 0).Value }}},

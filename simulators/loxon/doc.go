@@ -21,7 +21,8 @@
 // messages from 1 without gaps, in the order of the partition; event-id is contract/seq; a
 // key stays in its partition. A message that comes again with the same seq, id, key and
 // bytes is a duplicate and no fault: at-least-once delivery makes them. With other bytes it
-// is "changed". A partition whose oldest records were deleted may begin with any seq.
+// is "changed". A message's header skipped-seq names the numbers directly before its own that
+// never come, such as 3 or 3,4: those are no gap. A partition whose oldest records were deleted may begin with any seq.
 //
 // Everything else is a fault, in the list with its place, and with no content but the
 // contract and the name of an unknown field. What a fault hits is in the books all the same.
