@@ -45,6 +45,9 @@ func (l *Ledger) ActOnIncident(ctx context.Context, id int64, a Action, closing 
 		if done, fresh, err = placeAction(tx, a); err != nil || !fresh {
 			return err
 		}
+		if err := lockProcess(tx, id); err != nil {
+			return err
+		}
 		o, err := lockIncident(tx.Where("id = ?", id))
 		if errors.Is(err, ErrNotFound) {
 			if _, err := one[IncidentEntry](tx.Where("incident = ?", id), "incident"); err != nil {
@@ -73,6 +76,18 @@ func (l *Ledger) ActOnIncident(ctx context.Context, id int64, a Action, closing 
 		return Action{}, fmt.Errorf("%s incident %d: %w", a.Action, id, err)
 	}
 	return done, nil
+}
+
+// lockProcess locks the process that an open incident is about.
+func lockProcess(tx *gorm.DB, incident int64) error {
+	o, err := one[OpenIncident](tx.Where("id = ?", incident), "open incident")
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return subject{o.Process, o.Subject, o.Part}.lock(tx)
 }
 
 // act does one action to a locked incident.

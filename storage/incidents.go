@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,19 @@ func (s subject) flagged(tx *gorm.DB) *gorm.DB {
 		return tx.Model(&PaymentOrder{}).Where("contract = ? AND needs_operator", s.id)
 	}
 	return s.rows(tx)
+}
+
+// lock locks the process to the end of the transaction, before its incidents: whoever changes a
+// process locks it first and raises afterwards, so whoever begins with an incident would wait
+// for a process that waits for the incident. One without a row here is not locked.
+func (s subject) lock(tx *gorm.DB) error {
+	if s.process == domain.ProcessPaymentOrder {
+		if _, err := lockContract(tx, domain.ContractNumber(s.id)); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	}
+	return s.rows(tx).UpdateColumn("needs_operator", gorm.Expr("needs_operator")).Error
 }
 
 // of queries the rows of an incidents' table that are about the subject.
@@ -130,6 +144,9 @@ func (o OpenIncident) entry(what domain.IncidentEntry) IncidentEntry {
 // Of two transactions at once the second waits for the first at the unique key, and adds
 // its fact to the incident that it finds then.
 func raise(tx *gorm.DB, s subject, why domain.OperatorReason, evidence string) error {
+	if err := s.lock(tx); err != nil {
+		return fmt.Errorf("lock a process to raise %s: %w", why, err)
+	}
 	now := At(time.Now())
 	o := OpenIncident{Process: s.process, Subject: s.id, Part: s.part, Reason: why, Facts: 1, OpenedAt: now, ChangedAt: now}
 	opened := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&o)
