@@ -53,9 +53,19 @@ type CollectionStanding struct {
 	Undated     bool                     `json:"undated,omitempty"` // the contract's day is missing
 	Untold      int64                    `json:"untold,omitempty"`
 	UntoldSince *time.Time               `json:"untoldSince,omitempty"`
-	Began       time.Time                `json:"began"`
-	Attempts    int                      `json:"attempts"`
-	Failure     string                   `json:"failure,omitempty"` // of the last call made here; "" when all were answered
+	// Raised are the reasons of the contract's open incidents; none in results from before
+	// incidents were kept, which have Reason alone.
+	Raised []domain.OperatorReason `json:"raised,omitempty"`
+	// LateAfterEnd says that an event of an ended payment order is unsent, and is late as any
+	// other. Results from before say nothing of it.
+	LateAfterEnd bool `json:"lateAfterEnd,omitempty"`
+	// AsideUntil is set while the oldest unsent event waits for a second operator to set it
+	// aside: nothing is sent until then.
+	AsideUntil *time.Time `json:"asideUntil,omitempty"`
+	SeekAt     *time.Time `json:"seekAt,omitempty"` // from when on Loxon's topic is to be read for it
+	Began      time.Time  `json:"began"`
+	Attempts   int        `json:"attempts"`
+	Failure    string     `json:"failure,omitempty"` // of the last call made here; "" when all were answered
 }
 
 // ReadContract says where the contract stands. It fails only when the ledger does.
@@ -72,6 +82,10 @@ func (c *Collection) standing(ctx context.Context, contract domain.ContractNumbe
 	now := CollectionStanding{
 		OrderID: o.ID, State: o.State, Sent: o.SentAt != nil, Held: o.Held, Missing: s.Missing, Blocked: s.Refused, Untold: s.Untold,
 		Began: o.CreatedAt.Time, Attempts: o.Attempts, Failure: failure,
+		Raised: s.Raised, LateAfterEnd: o.State.Terminal() && s.Untold > 0, SeekAt: s.SeekAt,
+	}
+	if s.AsideUntil != nil {
+		now.AsideUntil = &s.AsideUntil.Time
 	}
 	if o.NeedsOperator {
 		now.Reason = o.OperatorReason
@@ -108,8 +122,8 @@ func (c *Collection) SendRequest(ctx context.Context, in CollectionInput) (Colle
 	return c.standing(ctx, in.Contract, "")
 }
 
-// FlagContract asks a person to look at the contract's open payment order, and journals why.
-// It may run twice; it fails only when the ledger does.
+// FlagContract has a person look at the contract, and journals why. It may run twice; it fails
+// only when the ledger does.
 func (c *Collection) FlagContract(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
 	if err := checkReason(in.Reason); err != nil {
 		return CollectionStanding{}, err
@@ -125,9 +139,6 @@ func (c *Collection) FlagContract(ctx context.Context, in CollectionInput) (Coll
 	return c.standing(ctx, in.Contract, "")
 }
 
-// callTell is the journal's name of telling Loxon.
-const callTell = "tell"
-
 // maxTold is how many events one TellLoxon tells; more follow in the next.
 const maxTold = 20
 
@@ -137,7 +148,7 @@ const maxTold = 20
 // ledger does.
 func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
 	for range maxTold {
-		made := storage.Call{Process: in.Contract.WorkflowID(), Name: callTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
+		made := storage.Call{Process: in.Contract.WorkflowID(), Name: storage.CallTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, Encoder(c.BIC, c.Zone))
 		if err != nil {
 			return CollectionStanding{}, final(err)
@@ -148,7 +159,7 @@ func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (Collect
 		if !told.OK {
 			break
 		}
-		made.Attempt, made.Body = told.Attempt, told.Event.Message
+		made.Attempt, made.Body, made.EventID = told.Attempt, told.Event.Message, told.Event.ID
 		failure, err := c.tell(ctx, in.Contract, told, made)
 		if err != nil {
 			return CollectionStanding{}, err
@@ -177,7 +188,7 @@ func Encoder(bic string, zone *time.Location) storage.Encoder {
 // behind it: people see its incident, and may set it aside.
 func (c *Collection) rejected(ctx context.Context, process string, told storage.Told) (failure string) {
 	slog.ErrorContext(ctx, "event cannot be published", "process", process, "seq", *told.Event.Seq, "error", told.Rejected)
-	c.Metrics.attempt(loxon.Partner, callTell, storage.Outcome{Kind: string(domain.Invalid), Failure: loxon.ReasonInvalid})
+	c.Metrics.attempt(loxon.Partner, storage.CallTell, storage.Outcome{Kind: string(domain.Invalid), Failure: loxon.ReasonInvalid})
 	return loxon.ReasonInvalid
 }
 
@@ -186,7 +197,7 @@ func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, t
 	seq := *told.Event.Seq
 	receipt, sendErr := c.Loxon.Send(numbered(ctx, made), loxon.Message{
 		Key: string(contract), Value: told.Event.Message, EventID: eventID(contract, seq), Seq: seq, ProcessID: contract.WorkflowID(),
-		Traceparent: told.Event.Traceparent,
+		Traceparent: told.Event.Traceparent, Skipped: told.Event.SkippedSeqs,
 	})
 	t := storage.Telling{Contract: contract, Told: told, Call: made, Outcome: storage.Outcome{Kind: storage.Answered, Duration: time.Since(made.At), Message: string(told.Event.Status)}}
 	var failed *loxon.Failure

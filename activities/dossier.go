@@ -73,7 +73,7 @@ func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.P
 	made := storage.Call{Process: in.Contract.WorkflowID(), Name: string(part), Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 	item := storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartMissing}
 	said, askErr := c.ask(ctx, o, day, &item)
-	g := storage.GatheredPart{Contract: in.Contract, Call: made, Outcome: askedOutcome(askErr, said)}
+	g := storage.GatheredPart{Contract: in.Contract, Asked: o.Account(), Call: made, Outcome: askedOutcome(askErr, said)}
 	g.Outcome.Duration = time.Since(made.At)
 	item.UpdatedAt = storage.At(time.Now())
 	switch {

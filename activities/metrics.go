@@ -93,7 +93,7 @@ var operations = map[string][]string{
 		callValidate, callCreate, string(domain.DecisionConfirm), string(domain.DecisionReject), callState, callPaid, callLetter, callReturn, callData,
 	},
 	abs.Partner:   {string(domain.PartClient), string(domain.PartAccounts), string(domain.PartStatement), string(domain.PartScan)},
-	loxon.Partner: {callTell},
+	loxon.Partner: {storage.CallTell, callSeek},
 }
 
 // begin has every series that can be foreseen begin at 0: a rate sees the first failure

@@ -107,6 +107,7 @@ var (
 	SendRequest   = Activity[CollectionInput, CollectionStanding]{"SendRequest"}
 	TellLoxon     = Activity[CollectionInput, CollectionStanding]{"TellLoxon"}
 	FlagContract  = Activity[CollectionInput, CollectionStanding]{"FlagContract"}
+	SeekEvents    = Activity[CollectionInput, CollectionStanding]{"SeekEvents"}
 
 	StartMissing = Activity[SweepInput, SweepResult]{"StartMissing"}
 	WatchBalance = Activity[BalanceInput, BalanceResult]{"WatchBalance"}
@@ -174,7 +175,7 @@ func (c *CFRONT) wire() []Registration {
 func (c *Collection) wire() []Registration {
 	return []Registration{
 		ReadContract.runs(c.ReadContract), GatherDossier.runs(c.GatherDossier), SendRequest.runs(c.SendRequest),
-		TellLoxon.runs(c.TellLoxon), FlagContract.runs(c.FlagContract),
+		TellLoxon.runs(c.TellLoxon), FlagContract.runs(c.FlagContract), SeekEvents.runs(c.SeekEvents),
 	}
 }
 

@@ -110,7 +110,7 @@ func (b *bank) gathers(contract domain.ContractNumber, part domain.DossierPart, 
 	b.t.Helper()
 	o, now := b.collected(contract), time.Now()
 	g := storage.GatheredPart{
-		Contract: contract, Call: storage.Call{Process: contract.WorkflowID(), Name: string(part), At: now, Cause: domain.CauseScheduled},
+		Contract: contract, Asked: o.Account(), Call: storage.Call{Process: contract.WorkflowID(), Name: string(part), At: now, Cause: domain.CauseScheduled},
 		Outcome: storage.Outcome{Kind: storage.Answered}, Item: storage.DossierItem{OrderID: o.ID, Part: part, State: state, Answer: fullName, UpdatedAt: storage.At(now)},
 	}
 	if state == domain.PartRefused {
@@ -183,6 +183,7 @@ type paymentOrder struct {
 		Part, State string
 		ErrorCode   int `json:"error_code"`
 	}
+	Unsent  int64      `json:"unsent_events"`
 	EndedAt *time.Time `json:"ended_at"`
 	Action  seenAction
 }

@@ -98,7 +98,7 @@ func TestEventsWithDatesOfOlderVersions(t *testing.T) {
 	almaty, err := time.LoadLocation("Asia/Almaty")
 	must(t, err)
 	for key, at := range map[string]time.Time{"old": time.Date(0, 1, 1, 0, 0, 0, 0, almaty), "far": time.Date(12_026, 1, 1, 0, 0, 0, 0, time.UTC)} {
-		_, _, _, err := b.ledger.ReportStatus(t.Context(), storage.ReportedStatus{OrderID: o.ID, Contract: o.Contract, Caller: "card", Key: key,
+		_, _, _, err := b.ledger.ReportStatus(t.Context(), storage.ReportedStatus{Contract: o.Contract, Caller: "card", Key: key,
 			Status: domain.StatusRequestConfirmed, EventAt: at, At: time.Now()})
 		must(t, err)
 	}

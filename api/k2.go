@@ -85,7 +85,7 @@ func (s *Server) takeStatus(c echo.Context) error {
 	concerns(c, order.Contract.WorkflowID())
 	now, word := time.Now(), statusOfCode(status.Code)
 	_, order, _, err = s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
-		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: "status_code " + string(status.Code),
+		Contract: order.Contract, Reference: status.Reference, Caller: callerOf(c).name, Key: storage.StatusCodeKey(status.Code, status.Reference),
 		RequestSHA256: string(status.Code), Status: word, EventAt: now, At: now, Encode: s.encode,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -108,9 +109,167 @@ func TestClosingTakesTwo(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	same(t, b.collectedEvents("KD1"), []string{"1 request was sent taken sent"}) // Loxon is told of none
-	if p := b.status(b.reports("KD1", "k", part), http.StatusConflict).problem(t); p.Code != "status_not_possible" {
+	if p := b.status(b.reports("KD1", "k", `{"status":"payment order activated"}`), http.StatusConflict).problem(t); p.Code != "status_not_possible" {
 		t.Errorf("%+v", p)
 	}
+	// What the client's bank moves all the same is taken, and needs a person.
+	if r := b.status(b.reports("KD1", "k", part), http.StatusCreated).reported(t); r.State != "closed" || *r.Event.EventSeq != 2 {
+		t.Errorf("%+v", r)
+	}
+	if o := b.shows("KD1"); o.State != "closed" || !o.NeedsOperator || o.Why != "executed_after_close" || o.Paid != "2500.50" {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A colleague's close is declined, one's own withdrawn, and nothing else changes.
+func TestDecliningAClose(t *testing.T) {
+	b := newBank(t)
+	b.collects("KD1")
+	if p := b.status(b.orders(secretOp, "KD1", domain.ActionDecline, because, "d0"), http.StatusConflict).problem(t); p.Code != "not_proposed" {
+		t.Errorf("%+v", p)
+	}
+	for by, key := range map[string]string{secretOp: "1", secretBoth: "2"} {
+		b.status(b.orders(secretOp, "KD1", domain.ActionClose, because, "c"+key), http.StatusAccepted)
+		for range 2 { // sent again it is the same answer
+			o := b.status(b.orders(by, "KD1", domain.ActionDecline, because, "d"+key), http.StatusOK).paymentOrder(t)
+			if o.State != "sent" || o.CloseUntil != nil || o.Action.Effect != "declined" {
+				t.Errorf("%+v", o)
+			}
+		}
+	}
+	b.status(b.orders(secretBoth, "KD1", domain.ActionClose, because, "c3"), http.StatusAccepted)
+	if p := b.status(b.orders(secretOp, "KD1", domain.ActionDecline, `{"reason":"x","event":1.5}`, "d"), http.StatusBadRequest).problem(t); said(p) != "event format" {
+		t.Errorf("%+v", p)
+	}
+	if p := b.status(b.orders(secretOp, "KD1", domain.ActionDecline, `{"reason":"x","event":77}`, "d"), http.StatusNotFound).problem(t); p.Code != "not_found" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// publishes has everything of a contract taken by Loxon's broker, up to n events.
+func (b *bank) publishes(contract domain.ContractNumber, n int) {
+	b.t.Helper()
+	for range n {
+		made := storage.Call{Process: contract.WorkflowID(), Name: storage.CallTell, At: time.Now()}
+		told, err := b.ledger.BeginTelling(context.Background(), contract, made, func(storage.PaymentOrderEvent, storage.PaymentOrder) ([]byte, error) { return []byte("{}"), nil })
+		must(b.t, err)
+		if !told.OK {
+			b.t.Fatal("there is nothing to publish")
+		}
+		made.EventID = told.Event.ID
+		must(b.t, b.ledger.RecordTelling(context.Background(), storage.Telling{Contract: contract, Told: told, Call: made,
+			Outcome: storage.Outcome{Kind: storage.Answered}, Place: &storage.Place{Topic: "loxon"}}))
+	}
+}
+
+// Two people set an event aside that can never be published; what they may do and what they
+// see of it.
+func TestSettingAnEventAside(t *testing.T) {
+	b := newBank(t)
+	b.collects("ДБЗ/7 Қ")
+	b.publishes("ДБЗ/7 Қ", 1)
+	event := b.status(b.reports("ДБЗ/7 Қ", "k", part), http.StatusCreated).reported(t).Event.ID
+	type answered struct {
+		paymentOrder
+		Event struct {
+			SetAside *struct{ Until, At *time.Time } `json:"set_aside"`
+		}
+	}
+	path := contractPath("ДБЗ/7 Қ", fmt.Sprintf("/events/%d/set-aside", *event))
+	asks := func(token, key string) answer {
+		return b.send(call{method: http.MethodPost, path: path, body: because, token: token, header: map[string]string{"Idempotency-Key": key}})
+	}
+	read := func(a answer) (o answered) { a.decode(t, &o); return o }
+	for range 2 {
+		o := read(b.status(asks(secretOp, "s1"), http.StatusAccepted))
+		if o.Action.Effect != "proposed" || o.Event.SetAside == nil || o.Event.SetAside.Until == nil || o.State != "part_paid" {
+			t.Errorf("%+v", o)
+		}
+	}
+	if p := b.status(asks(secretOp, "s2"), http.StatusConflict).problem(t); p.Code != "second_operator_needed" {
+		t.Errorf("%+v", p)
+	}
+	o := read(b.status(asks(secretBoth, "s3"), http.StatusOK))
+	if o.Action.Effect != "set_aside" || o.Event.SetAside == nil || o.Event.SetAside.At == nil || o.Paid != "2500.50" {
+		t.Errorf("%+v", o)
+	}
+	b.status(asks(secretOp, "s1"), http.StatusOK) // nobody has to confirm any more
+	if p := b.status(asks(secretOp, "s4"), http.StatusConflict).problem(t); p.Code != "event_set_aside" {
+		t.Errorf("%+v", p)
+	}
+	for _, wrong := range []string{"/events/999/set-aside", "/events/x/set-aside"} {
+		a := b.send(call{method: http.MethodPost, path: contractPath("ДБЗ/7 Қ", wrong), body: because, token: secretOp})
+		if p := b.status(a, http.StatusNotFound).problem(t); p.Code != "not_found" {
+			t.Errorf("%+v", p)
+		}
+	}
+	var page struct {
+		Items []struct {
+			ID       int64
+			SetAside *struct{ At *time.Time } `json:"set_aside"`
+		}
+	}
+	b.status(b.get(secretViewer, contractPath("ДБЗ/7 Қ", "/events")), http.StatusOK).decode(t, &page)
+	if len(page.Items) != 2 || page.Items[0].SetAside != nil || page.Items[1].SetAside == nil || page.Items[1].SetAside.At == nil {
+		t.Errorf("%+v", page)
+	}
+}
+
+// An attempt that was made may have published the event: the answer says what to do.
+func TestSettingAnAttemptedEventAside(t *testing.T) {
+	b := newBank(t)
+	b.collects("KD1")
+	made := storage.Call{Process: domain.ContractNumber("KD1").WorkflowID(), Name: storage.CallTell, At: time.Now()}
+	told, err := b.ledger.BeginTelling(t.Context(), "KD1", made, func(storage.PaymentOrderEvent, storage.PaymentOrder) ([]byte, error) { return []byte("{}"), nil })
+	must(t, err)
+	path := contractPath("KD1", fmt.Sprintf("/events/%d/set-aside", told.Event.ID))
+	b.status(b.send(call{method: http.MethodPost, path: path, body: because, token: secretOp}), http.StatusAccepted)
+	p := b.status(b.send(call{method: http.MethodPost, path: path, body: because, token: secretBoth}), http.StatusConflict).problem(t)
+	if p.Code != "topic_not_read" || !strings.Contains(p.Detail, "send the same request again in some minutes") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// An ended payment order takes a retry while an event of the contract is unsent.
+func TestRetryOfUnsentEventsAfterTheEnd(t *testing.T) {
+	b := newBank(t)
+	b.collects("KD1")
+	b.status(b.reports("KD1", "k", `{"status":"payment order not accepted"}`), http.StatusCreated)
+	b.publishes("KD1", 1)
+	if o := b.status(b.orders(secretOp, "KD1", domain.ActionRetry, because, "r1"), http.StatusOK).paymentOrder(t); o.State != "not_accepted" || o.Action.Effect != "retried" || o.Unsent != 1 {
+		t.Errorf("%+v", o)
+	}
+	b.publishes("KD1", 1)
+	if p := b.status(b.orders(secretOp, "KD1", domain.ActionRetry, because, "r2"), http.StatusConflict).problem(t); p.Code != "order_ended" {
+		t.Errorf("%+v", p)
+	}
+	if n := len(b.wakes()); n < 2 { // the report, and the retry
+		t.Errorf("%d wakes", n)
+	}
+}
+
+// A repeated close is about the payment order that it was about, and an action may name it.
+func TestCloseAgainAfterTheNextOrder(t *testing.T) {
+	b := newBank(t, midday)
+	first := b.collects("KD1")
+	b.status(b.orders(secretOp, "KD1", domain.ActionClose, because, "c1"), http.StatusAccepted)
+	b.status(b.orders(secretBoth, "KD1", domain.ActionClose, because, "c2"), http.StatusOK)
+	b.takesTomorrow("KD1")
+	for token, key := range map[string]string{secretOp: "c1", secretBoth: "c2"} {
+		o := b.status(b.orders(token, "KD1", domain.ActionClose, because, key), http.StatusOK).paymentOrder(t)
+		if o.State != "closed" || o.Order != string(first.OrderRef) {
+			t.Errorf("%+v", o)
+		}
+	}
+	named := `{"reference":"` + string(first.OrderRef) + `",` + because[1:]
+	if p := b.status(b.orders(secretOp, "KD1", domain.ActionClose, named, "c3"), http.StatusConflict).problem(t); p.Code != "order_ended" {
+		t.Errorf("%+v", p)
+	}
+	if o := b.collected("KD1"); o.State != domain.PaymentOrderGathering || o.CloseAction != nil {
+		t.Errorf("%+v", o)
+	}
+	named = strings.Replace(named, string(first.OrderRef), string(b.collected("KD1").OrderRef), 1)
+	b.status(b.orders(secretOp, "KD1", domain.ActionClose, named, "c4"), http.StatusAccepted)
 }
 
 // What is refused says why, and leaves nothing.
@@ -120,6 +279,7 @@ func TestRefusedActionsOnContracts(t *testing.T) {
 	b.sends("ended")
 	b.status(b.orders(secretOp, "held", domain.ActionHold, because, "hold"), http.StatusOK)
 	b.status(b.reports("ended", "k", `{"status":"payment order not accepted"}`), http.StatusCreated)
+	b.publishes("ended", 2)
 	for _, c := range []struct {
 		contract domain.ContractNumber
 		action   domain.Action
@@ -208,7 +368,7 @@ func TestActionsOnContractsThatBreakARule(t *testing.T) {
 func TestActionsOnContractsWithout(t *testing.T) {
 	b := newBank(t, func(o *api.Options) { o.Temporal = noTemporal(t) })
 	b.takes("KD1")
-	all := []domain.Action{domain.ActionHold, domain.ActionRelease, domain.ActionRetry, domain.ActionClose}
+	all := []domain.Action{domain.ActionHold, domain.ActionRelease, domain.ActionRetry, domain.ActionClose, domain.ActionDecline}
 	for _, action := range all {
 		if p := b.status(b.orders(secretOp, account, action, because, "k"), http.StatusNotFound).problem(t); p.Code != "not_found" {
 			t.Errorf("%+v", p)
@@ -219,7 +379,7 @@ func TestActionsOnContractsWithout(t *testing.T) {
 	for _, a := range b.ordered("KD1") {
 		effects = append(effects, string(a.Effect))
 	}
-	if want := []string{"held", "released", "retried", "proposed"}; !slices.Equal(effects, want) {
+	if want := []string{"held", "released", "retried", "proposed", "declined"}; !slices.Equal(effects, want) {
 		t.Errorf("%v, want %v", effects, want)
 	}
 	must(t, b.ledger.Close())

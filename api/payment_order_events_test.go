@@ -59,7 +59,7 @@ func TestReportedStatusesByKey(t *testing.T) {
 	for _, other := range []string{
 		strings.Replace(part, "2500.50", "2500.51", 1), `{"status":"payment order activated"}`, strings.Replace(part, "{", `{"event_date":"2026-02-17 12:00:00",`, 1),
 	} {
-		if p := b.status(b.reports("KD1", "k1", other), http.StatusUnprocessableEntity).problem(t); p.Code != "idempotency_key_reused" {
+		if p := b.status(b.reports("KD1", "k1", other), http.StatusConflict).problem(t); p.Code != "idempotency_key_reused" {
 			t.Errorf("%s: %+v", other, p)
 		}
 	}
@@ -70,6 +70,29 @@ func TestReportedStatusesByKey(t *testing.T) {
 	same(t, b.collectedEvents("KD1"), []string{
 		"1 request was sent taken sent", "2 payment order executed taken part_paid", "3 payment order executed taken part_paid",
 	})
+}
+
+// The key is looked up over the whole contract: an execution that is sent again after the next
+// payment order has begun is not booked on that.
+func TestReportedStatusAgainAfterTheNextOrder(t *testing.T) {
+	b := newBank(t, midday)
+	b.collects("KD1")
+	b.status(b.reports("KD1", "a", `{"status":"payment order accepted"}`), http.StatusCreated)
+	first := b.status(b.reports("KD1", "e1", part), http.StatusCreated)
+	b.status(b.reports("KD1", "r", `{"status":"payment order reversed"}`), http.StatusCreated)
+	b.takesTomorrow("KD1")
+	b.sends("KD1")
+	again := b.status(b.reports("KD1", "e1", part), http.StatusOK)
+	if r, was := again.reported(t), first.reported(t); r.State != "reversed" || *r.Event.ID != *was.Event.ID || again.Header.Get("Idempotent-Replay") != "true" {
+		t.Errorf("%s", again.body)
+	}
+	if p := b.status(b.reports("KD1", "e1", `{"status":"payment order executed","paid_amount":1}`), http.StatusConflict).problem(t); p.Code != "idempotency_key_reused" {
+		t.Errorf("%+v", p)
+	}
+	if o := b.collected("KD1"); o.Paid != 0 || o.State != domain.PaymentOrderSent {
+		t.Errorf("%s with %s paid", o.State, o.Paid)
+	}
+	same(t, b.collectedEvents("KD1")[4:], []string{"5 request was sent taken sent"})
 }
 
 // The key is what makes a report safe to send again: one made here would be lost with the

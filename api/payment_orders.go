@@ -33,6 +33,7 @@ type paymentOrderView struct {
 	ContractDate   string                   `json:"contract_date,omitempty"`
 	Dossier        []dossierView            `json:"dossier,omitempty"`
 	Attempts       int                      `json:"attempts"`
+	Unsent         int64                    `json:"unsent_events,omitempty"` // of the contract; not in lists
 	NextAttemptAt  *storage.Timestamp       `json:"next_attempt_at,omitempty"`
 	SentAt         *storage.Timestamp       `json:"sent_at,omitempty"`
 	EndedAt        *storage.Timestamp       `json:"ended_at,omitempty"`
@@ -131,6 +132,9 @@ func (s *Server) withDossier(ctx context.Context, o storage.PaymentOrder) (payme
 	if view.besideView, err = s.beside(ctx, flagsOfPaymentOrder(o)); err != nil {
 		return view, err
 	}
+	if view.Unsent, err = s.ledger.UnsentEvents(ctx, o.Contract); err != nil {
+		return paymentOrderView{}, fromLedger(err)
+	}
 	for _, p := range parts {
 		view.Dossier = append(view.Dossier, dossierView{p.Part, p.State, p.ErrorCode, p.Digest, p.MediaType, p.Size, p.GotAt})
 	}
@@ -188,6 +192,15 @@ type eventView struct {
 	Amount        *domain.Money             `json:"amount,omitempty"`
 	Paid          *domain.Money             `json:"paid_amount,omitempty"`
 	Told          *toldView                 `json:"told,omitempty"`
+	SetAside      *setAsideView             `json:"set_aside,omitempty"`
+	Skipped       string                    `json:"skipped_seqs,omitempty"` // set aside directly before it, as its header names them
+}
+
+// setAsideView is that an event is never published, or that somebody wants that.
+type setAsideView struct {
+	Until  *storage.Timestamp `json:"until,omitempty"`     // a second operator may confirm until then
+	Absent *storage.Timestamp `json:"absent_at,omitempty"` // when Loxon's topic, read to its end, did not hold it
+	At     *storage.Timestamp `json:"at,omitempty"`        // two operators did
 }
 
 // toldView is where the broker keeps an event.
@@ -201,13 +214,16 @@ type toldView struct {
 func eventViewOf(e storage.PaymentOrderEvent) eventView {
 	v := eventView{
 		ID: e.ID, Status: e.Status, Verdict: e.Verdict, State: e.StateAfter, EventAt: e.EventAt, ReceivedAt: e.ReceivedAt,
-		PaidIncrement: e.PaidIncrement, Refuse: e.RefuseRef, Seq: e.Seq,
+		PaidIncrement: e.PaidIncrement, Refuse: e.RefuseRef, Seq: e.Seq, Skipped: e.SkippedSeqs,
 	}
 	if e.Seq != nil {
 		v.Debt, v.Amount, v.Paid = &e.Debt, &e.Amount, &e.Paid
 	}
 	if e.ToldAt != nil {
 		v.Told = &toldView{e.Topic, e.TopicPartition, e.TopicOffset, *e.ToldAt}
+	}
+	if e.AsideUntil != nil || e.SetAsideAt != nil {
+		v.SetAside = &setAsideView{Until: e.AsideUntil, Absent: e.AbsentAt, At: e.SetAsideAt}
 	}
 	return v
 }

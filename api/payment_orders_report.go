@@ -90,7 +90,8 @@ func oneOf(raw json.RawMessage, into *string, rule string, holds func(string) bo
 
 // reportStatus answers POST /v1/payment-orders/{contract}/events: 201 means that the ledger
 // holds the status and Loxon will be told of it, in order. The Idempotency-Key names the
-// event of this payment order, for ever: sent again it counts once.
+// event of this contract, for ever: sent again it counts once, also when another payment
+// order has begun since.
 func (s *Server) reportStatus(c echo.Context) error {
 	key, err := requiredKey(c.Request().Header, "a status")
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *Server) reportStatus(c echo.Context) error {
 	if err := wrong.problem(); err != nil {
 		return err
 	}
-	order, err := s.reported(c, report)
+	last, err := s.paymentOrderOfPath(c)
 	if err != nil {
 		return err
 	}
@@ -116,19 +117,11 @@ func (s *Server) reportStatus(c echo.Context) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
 	defer cancel()
 	event, order, created, err := s.ledger.ReportStatus(eventsTrace(within), storage.ReportedStatus{
-		OrderID: order.ID, Contract: order.Contract, Caller: callerOf(c).name, Key: key, RequestSHA256: digestOf("payment_order_event/1", report),
+		Contract: last.Contract, Reference: report.Reference, Caller: callerOf(c).name, Key: key, RequestSHA256: digestOf("payment_order_event/1", report),
 		Status: report.Status, EventAt: at, PaidIncrement: report.Paid, RefuseRef: report.Refuse, BIC: report.BIC, At: now, Encode: s.encode,
 	})
-	var notCarried *storage.UnencodableError
-	switch {
-	case errors.As(err, &notCarried):
-		return unpublishable(notCarried)
-	case errors.Is(err, storage.ErrStatusRefused):
-		return &problem{code: statusNotPossible, detail: "the payment order is " + string(order.Reached) + ", and this status leads nowhere from there"}
-	case errors.Is(err, storage.ErrOverpaid):
-		return &problem{code: overpaid, detail: "paid_amount is what one execution paid; with those before it is more than the amount"}
-	case err != nil:
-		return fromLedger(err)
+	if err != nil {
+		return unreported(err, order)
 	}
 	s.wakeContract(c.Request().Context(), order.Contract, domain.CauseNews)
 	status := http.StatusCreated
@@ -152,101 +145,23 @@ func unpublishable(err *storage.UnencodableError) error {
 	return p
 }
 
-// reported is the payment order that a report speaks of.
-func (s *Server) reported(c echo.Context, r statusReport) (storage.PaymentOrder, error) {
-	order, err := s.paymentOrderOfPath(c)
-	if err != nil || r.Reference == "" || r.Reference == order.OrderRef {
-		return order, err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ledgerLimit)
-	defer cancel()
-	named, err := s.ledger.PaymentOrderByReference(ctx, r.Reference)
+// unreported is why a status was not stored.
+func unreported(err error, order storage.PaymentOrder) error {
+	var notCarried *storage.UnencodableError
 	switch {
-	case errors.Is(err, storage.ErrNotFound) || err == nil && named.Contract != order.Contract:
-		return named, &problem{code: notFound, detail: "reference is that of no payment order of this contract"}
-	case err != nil:
-		return named, fromLedger(err)
+	case errors.As(err, &notCarried):
+		return unpublishable(notCarried)
+	case errors.Is(err, storage.ErrStatusRefused):
+		return &problem{code: statusNotPossible, detail: "the payment order is " + string(order.Reached) + ", and this status leads nowhere from there"}
+	case errors.Is(err, storage.ErrOverpaid):
+		return &problem{code: overpaid, detail: "paid_amount is what one execution paid; with those before it is more than the amount"}
+	case errors.Is(err, storage.ErrKeyReused):
+		return &problem{code: idempotencyKeyReused, status: http.StatusConflict,
+			detail: "this contract has another event under the key, maybe of an earlier payment order: a key names one event, for ever"}
+	case errors.Is(err, storage.ErrNoReference):
+		return noSuchReference
 	}
-	return named, nil
+	return fromLedger(err)
 }
 
-// paymentOrderAction is what a repeated action is known by.
-type paymentOrderAction struct {
-	Contract     domain.ContractNumber `json:"contract"`
-	Action       domain.Action         `json:"action"`
-	Reason       string                `json:"reason"`
-	ContractDate string                `json:"contractDate"` // with a retry
-}
-
-// actOnPaymentOrder answers POST /v1/payment-orders/{contract}/{action}: a person's action
-// on an open payment order. It takes effect in the ledger at once; the process is told.
-func (s *Server) actOnPaymentOrder(action domain.Action) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		key, body, err := keyAndBody(c)
-		if err != nil {
-			return err
-		}
-		a := paymentOrderAction{Action: action}
-		fields := map[string]reader{"reason": func(raw json.RawMessage) *complaint { return text(raw, maxReason, &a.Reason) }}
-		if action == domain.ActionRetry {
-			fields["contract_date"] = func(raw json.RawMessage) *complaint { return date(raw, time.Now().In(s.location), &a.ContractDate) }
-		}
-		wrong := decodeObject(body, fields)
-		if !wrong.unreadable() {
-			wrong.require("reason", a.Reason != "", reasonRule)
-		}
-		if err := wrong.problem(); err != nil {
-			return err
-		}
-		o, err := s.paymentOrderOfPath(c)
-		if err != nil {
-			return err
-		}
-		a.Contract = o.Contract
-		return s.carryOutOnPaymentOrder(c, key, a)
-	}
-}
-
-func (s *Server) carryOutOnPaymentOrder(c echo.Context, key string, a paymentOrderAction) error {
-	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
-	defer cancel()
-	done, now, fresh, err := s.ledger.ActOnPaymentOrder(within, a.Contract, storage.Action{
-		Process: a.Contract.WorkflowID(), Action: a.Action, Caller: callerOf(c).name, IdempotencyKey: key,
-		RequestSHA256: digestOf("payment_order_action/1", a), Reason: a.Reason, RequestedAt: storage.At(time.Now()),
-	}, a.ContractDate)
-	var refused storage.ErrActionRefused
-	switch {
-	case errors.As(err, &refused):
-		return paymentOrderRefusal(refused.Refusal, now.State)
-	case err != nil:
-		return fromLedger(err)
-	}
-	s.wakeContract(c.Request().Context(), a.Contract, domain.CauseOperator)
-	view, err := s.withDossier(within, now)
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if done.Effect == domain.EffectProposed && !now.State.Terminal() {
-		status = http.StatusAccepted // 200 would be read as closed
-	}
-	if !fresh {
-		replayed(c)
-	}
-	return writeJSON(c, status, echo.MIMEApplicationJSON, struct {
-		paymentOrderView
-		Action actionView `json:"action"`
-	}{view, actionViewOf(done)})
-}
-
-// paymentOrderRefusals are what each refusal of an action says, after the state.
-var paymentOrderRefusals = map[domain.Refusal]string{
-	domain.RefusalOrderEnded:     "nothing leaves a final state",
-	domain.RefusalHeld:           "it is held: release it first",
-	domain.RefusalNotHeld:        "it is not held, so there is nothing to release",
-	domain.RefusalSecondOperator: "another operator than the first has to confirm",
-}
-
-func paymentOrderRefusal(why domain.Refusal, state domain.PaymentOrderState) error {
-	return &problem{code: problemCode(why), detail: "the payment order is " + string(state) + ": " + paymentOrderRefusals[why]}
-}
+var noSuchReference = &problem{code: notFound, detail: "reference is that of no payment order of this contract"}

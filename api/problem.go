@@ -118,6 +118,11 @@ func init() {
 			problems[problemCode(why)] = problemRow{http.StatusConflict, "The action is not possible now", 0}
 		}
 	}
+	for _, why := range []domain.Refusal{
+		domain.RefusalNotProposed, domain.RefusalEventPublished, domain.RefusalEventSetAside, domain.RefusalEventNotDue, domain.RefusalTopicNotRead,
+	} {
+		problems[problemCode(why)] = problemRow{http.StatusConflict, "The payment order does not take this action now", 0}
+	}
 }
 
 // fieldError is what is wrong with one field. It states the rule and never
@@ -140,6 +145,7 @@ type lineError struct {
 // problem is an error that knows its answer.
 type problem struct {
 	code       problemCode
+	status     int // 0 is that of the code
 	detail     string
 	fields     []fieldError
 	lines      []lineError
@@ -257,6 +263,9 @@ func (s *Server) writeProblem(err error, c echo.Context) {
 	}
 	p := problemOf(err)
 	row := problems[p.code]
+	if p.status != 0 {
+		row.status = p.status
+	}
 	detail := p.detail
 	switch {
 	case p.code == internalError:

@@ -282,6 +282,8 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
 		{http.MethodPost, "/v1/payment-orders/:contract/release", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRelease)},
 		{http.MethodPost, "/v1/payment-orders/:contract/close", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionClose)},
+		{http.MethodPost, "/v1/payment-orders/:contract/decline", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionDecline)},
+		{http.MethodPost, "/v1/payment-orders/:contract/events/:event/set-aside", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionSetAside)},
 		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
 		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
 		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},

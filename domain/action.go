@@ -14,6 +14,7 @@ const (
 	ActionDecline Action = "decline" // drop a proposal, one's own or a colleague's
 
 	ActionAcknowledge Action = "acknowledge" // say that one looks into an incident
+	ActionSetAside    Action = "set-aside"   // never publish an event of a payment order; a second operator approves
 )
 
 // Actions lists them all.
@@ -47,6 +48,7 @@ const (
 	EffectDeclined  Effect = "declined"  // the proposal is dropped
 
 	EffectAcknowledged Effect = "acknowledged"
+	EffectSetAside     Effect = "set_aside" // a second operator approved; the event is never published
 )
 
 // Refusal says why an action was not taken.
@@ -67,6 +69,10 @@ const (
 	RefusalUnknownAction  Refusal = "unknown_action"         // the ledger has no such action of this process
 	RefusalNotProposed    Refusal = "not_proposed"           // there is no proposal to decline
 	RefusalIncidentClosed Refusal = "incident_closed"        // nothing is done to a closed incident
+	RefusalEventPublished Refusal = "event_published"        // the broker has it
+	RefusalEventSetAside  Refusal = "event_set_aside"        // two operators set it aside before
+	RefusalEventNotDue    Refusal = "event_not_due"          // it has no place in what Loxon is notified of
+	RefusalTopicNotRead   Refusal = "topic_not_read"         // it may have been published: the topic is read first
 )
 
 // Standing is what decides whether an action may be taken: nothing personal.

@@ -34,4 +34,11 @@ const (
 	ReasonDossierLate    OperatorReason = "dossier_late"     // a part is missing for longer than the limit
 	ReasonEventRejected  OperatorReason = "event_rejected"   // no message carries this event, or the broker will never take it
 	ReasonEventLate      OperatorReason = "event_late"       // an event is not told for longer than the limit
+
+	// Contradictions: nothing that Tolem does takes them away.
+	ReasonLoanChanged        OperatorReason = "loan_changed"         // IBAN, IIN or currency of a loan changed after its request was sent
+	ReasonLoanAfterExecuted  OperatorReason = "loan_after_executed"  // a corrected loan on the day of an execution in full: not collected, or it would be twice
+	ReasonExecutedAfterClose OperatorReason = "executed_after_close" // the client's bank moved money of a payment order that two operators had closed
+	ReasonPublishedAside     OperatorReason = "published_set_aside"  // Loxon's topic holds an event that two operators had set aside
+	ReasonEventKeyShared     OperatorReason = "event_key_shared"     // events of several payment orders came under one key: one of them may be booked on the wrong one
 )

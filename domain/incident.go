@@ -18,12 +18,13 @@ const ReasonLedgerLate OperatorReason = "ledger_late"
 
 // lastingReasons are those that only a person closes: the process going on, or ending,
 // takes nothing of them away.
-var lastingReasons = []OperatorReason{}
+var lastingReasons = []OperatorReason{ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonPublishedAside}
 
 // moneyReasons are lasting ones after which somebody has to say where the money is.
 var moneyReasons = []OperatorReason{
 	ReasonPaidAfterEnd, ReasonRefusedAfterEnd,
 	ReasonDecisionTooLate, ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
+	ReasonExecutedAfterClose, ReasonEventKeyShared,
 }
 
 // eventReasons concern an event rather than its process: they go when the event is published.
@@ -37,6 +38,7 @@ func OperatorReasons() []OperatorReason {
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,
+		ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonExecutedAfterClose, ReasonPublishedAside, ReasonEventKeyShared,
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	PaymentOrderExecuted    PaymentOrderState = "executed"     // in full
 	PaymentOrderReversed    PaymentOrderState = "reversed"     // taken back
 	PaymentOrderNotAccepted PaymentOrderState = "not_accepted" // the bank refused it
-	PaymentOrderClosed      PaymentOrderState = "closed"       // two operators ended it; no status leads here, and Loxon is told of none
+	PaymentOrderClosed      PaymentOrderState = "closed"       // two operators ended it, of which Loxon is not notified; of executions after it, it is
 )
 
 // OpenPaymentOrderStates lists the states that a workflow still moves.
@@ -109,7 +109,8 @@ const (
 
 // After is the state after a reported status; inFull says of StatusExecuted that nothing
 // is left to pay. While the dossier is gathered a status counts as if the request had been
-// sent: it is told after it. What is repeated or refused leaves the state as it is.
+// sent: it is told after it. An execution of a closed payment order is taken and leaves it
+// closed. What is repeated or refused leaves the state as it is.
 func (s PaymentOrderState) After(status PaymentOrderStatus, inFull bool) (PaymentOrderState, StatusVerdict) {
 	from := s
 	if from == PaymentOrderGathering {
@@ -117,6 +118,8 @@ func (s PaymentOrderState) After(status PaymentOrderStatus, inFull bool) (Paymen
 	}
 	move, known := paymentOrderMoves[status]
 	switch {
+	case s == PaymentOrderClosed && status == StatusExecuted: // the client's bank moved money that nobody may forget
+		return s, StatusTaken
 	case known && slices.Contains(move.from, from) && status == StatusExecuted && !inFull:
 		return PaymentOrderPartPaid, StatusTaken
 	case known && slices.Contains(move.from, from) && move.to == "":

@@ -17,7 +17,7 @@ func TestPaymentOrderStatuses(t *testing.T) {
 		StatusAccepted:            {"accepted", "accepted", "accepted", again, no, no, no, no, no, no},
 		StatusActivated:           {"activated", "activated", "activated", "activated", again, no, no, no, no, no},
 		StatusNotAccepted:         {"not_accepted", "not_accepted", "not_accepted", "not_accepted", no, no, no, no, again, no},
-		StatusExecuted:            {"executed", "executed", "executed", "executed", "executed", "executed", no, no, no, no},
+		StatusExecuted:            {"executed", "executed", "executed", "executed", "executed", "executed", no, no, no, "closed"},
 		StatusReversed:            {no, no, no, "reversed", "reversed", "reversed", no, again, no, no},
 		StatusReversalNotAccepted: {no, no, no, "accepted", "activated", "part_paid", no, no, no, no},
 		StatusReversedBefore:      {no, no, no, no, no, no, no, "reversed", no, no},
@@ -38,7 +38,7 @@ func TestPaymentOrderStatuses(t *testing.T) {
 			if status != StatusExecuted {
 				continue
 			}
-			if verdict == StatusTaken {
+			if verdict == StatusTaken && from != PaymentOrderClosed {
 				want = PaymentOrderPartPaid
 			}
 			if got, is := from.After(status, false); got != want || is != verdict {

@@ -28,6 +28,8 @@ type Action struct {
 	Evidence       string
 	Bulk           string // idempotency key of the bulk order it came with; "" for one of its own
 	RequestedAt    Timestamp
+	PaymentOrder   *int64        // of a contract: the one that it is about
+	EventID        *int64        // of a contract: the event that it is about
 	Effect         domain.Effect // "" until it did something
 	DoneAt         *Timestamp
 }

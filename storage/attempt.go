@@ -24,6 +24,7 @@ type Call struct {
 	Waited    time.Duration // the scheduled wait before it; 0 for other causes
 	At        time.Time
 	Body      []byte // only its SHA-256 is kept
+	EventID   int64  // the contract's event that it publishes; 0 for other calls
 }
 
 // Outcome is what a call brought back.

@@ -15,6 +15,7 @@ import (
 // GatheredPart is the outcome of asking ABS for one part of a dossier.
 type GatheredPart struct {
 	Contract domain.ContractNumber
+	Asked    domain.LoanAccount // by which the payment order's part was asked for
 	Call     Call
 	Outcome  Outcome
 	// Item is what there is of the part now; PartMissing when nobody knows more than before.
@@ -23,10 +24,14 @@ type GatheredPart struct {
 }
 
 // RecordPart commits the outcome of a question and what it brought. A part that is there
-// stays as it is, whatever a late answer says.
+// stays as it is, whatever a late answer says. An answer about an account that the loan was
+// corrected from meanwhile is journalled, and not kept.
 func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
-		attempt, err := countAttempt(tx, g.Item.OrderID)
+		if _, err := lockContract(tx, g.Contract); err != nil {
+			return err
+		}
+		attempt, asked, err := countAttempt(tx, g.Item.OrderID)
 		if err != nil {
 			return err
 		}
@@ -34,7 +39,7 @@ func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 		if err := g.Outcome.journal(tx, g.Call, 0); err != nil {
 			return err
 		}
-		if g.Item.State == domain.PartMissing {
+		if g.Item.State == domain.PartMissing || asked != g.Asked {
 			return nil
 		}
 		item := []DossierItem{g.Item}
@@ -52,10 +57,25 @@ func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 	return nil
 }
 
-// flagPaymentOrder asks a person to look at an open payment order.
+// settleDossier closes what no part of a dossier, none being refused any more, needs a person
+// for.
+func settleDossier(tx *gorm.DB, o PaymentOrder) error {
+	if !o.NeedsOperator {
+		return nil
+	}
+	var refused int64
+	err := tx.Model(&DossierItem{}).Where("order_id = ? AND state = ?", o.ID, domain.PartRefused).Count(&refused).Error
+	if err != nil || refused > 0 {
+		return err
+	}
+	return settle(tx, contractSubject(o.Contract), reasons(domain.ReasonDossierRefused))
+}
+
+// flagPaymentOrder has a person look at a payment order. One that has ended needs nobody for
+// what ends with it.
 func flagPaymentOrder(tx *gorm.DB, contract domain.ContractNumber, order int64, why domain.OperatorReason) error {
 	open, err := writePaymentOrder(tx, order, map[string]any{"next_attempt_at": nil})
-	if err != nil || !open {
+	if err != nil || !open && why.EndsWithProcess() {
 		return err
 	}
 	return raise(tx, contractSubject(contract), why, "payment order "+strconv.FormatInt(order, 10))

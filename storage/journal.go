@@ -39,16 +39,21 @@ type journalRow struct {
 	ResultMessage string
 	ActionID      *int64 // the order that an event followed
 	TraceID       string `gorm:"column:trace_id"` // the partner's own name of the call
+	EventID       *int64 // the contract's event that a call, or an action, was about
 }
 
 // TableName is journal.
 func (journalRow) TableName() string { return "journal" }
 
 func (c Call) row(phase string) journalRow {
-	return journalRow{
+	row := journalRow{
 		Process: c.Process, Phase: phase, Call: c.Name, Step: c.Step, Attempt: c.Attempt,
 		Execution: c.Execution, Cause: c.Cause, Waited: c.Waited, At: At(c.At), BodySHA256: Digest(c.Body),
 	}
+	if c.EventID != 0 {
+		row.EventID = &c.EventID
+	}
+	return row
 }
 
 func (o Outcome) fill(row *journalRow) {

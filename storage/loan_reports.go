@@ -42,6 +42,9 @@ type TakenLoans struct {
 	Batch   domain.BatchID
 	Begun   int // payment orders that began
 	Updated int // running ones whose debt or days changed
+	// Contradicted are the loans that a payment order was sent, or executed, differently for:
+	// each is an incident.
+	Contradicted int
 }
 
 // loanReport is what was reported of a contract on a day.
@@ -52,6 +55,9 @@ type loanReport struct {
 	BatchID     domain.BatchID
 	Debt        domain.Money
 	OverdueDays int
+	IBAN        string `gorm:"column:iban"`
+	IINBIN      string `gorm:"column:iinbin"`
+	Currency    string
 	At          Timestamp
 }
 
@@ -61,10 +67,13 @@ func (loanReport) TableName() string { return "loan_reports" }
 // TakeLoans commits a batch, whole or not at all: after an error nothing was stored. A loan
 // whose request no message could carry is an UnencodableError.
 //
-// A loan without a running payment order begins one, with references of its own, once a
-// day at most: a report that is sent again after the order's end begins no second one. Of a
-// running one it brings debt and overdue days up to date. The same body again on the same
-// day, by the same caller, is the batch that is there, and changes nothing.
+// A loan without a running payment order begins one, with references of its own. On the day
+// that it was reported before it does so only if it is corrected, and the last payment order
+// collected nothing; after an execution in full a corrected loan is an incident. Of a running
+// payment order it brings debt and overdue days up to date, and before that is sent also whom
+// it collects from; afterwards that is an incident. A loan that is reported unchanged on the
+// same day changes nothing, nor does the same body by the same caller, which is the batch
+// that is there.
 func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, err error) {
 	id, err := l.newPaymentID(ctx, b.At)
 	if err != nil {
@@ -87,6 +96,9 @@ func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, 
 		if err := carried(); err != nil {
 			return err
 		}
+		if err := b.lock(tx); err != nil {
+			return err
+		}
 		for loans := range slices.Chunk(b.Loans, insertChunk) {
 			if err := b.take(tx, loans, &taken); err != nil {
 				return err
@@ -100,41 +112,57 @@ func (l *Ledger) TakeLoans(ctx context.Context, b LoanBatch) (taken TakenLoans, 
 	return taken, nil
 }
 
-// take commits some loans of a batch.
+// lock locks all contracts of a batch, in the order of their numbers, before anything else
+// that batches share: a batch that held the counter of payment orders while it waits for a
+// contract would wait for another that has the contract and wants the counter.
+func (b LoanBatch) lock(tx *gorm.DB) error {
+	for loans := range slices.Chunk(b.Loans, insertChunk) {
+		rows := make([]collectionContract, len(loans))
+		for i, loan := range loans {
+			rows[i] = collectionContract{Contract: loan.Contract}
+		}
+		lock := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}}, // changes nothing, and locks
+			DoUpdates: clause.Assignments(map[string]any{"last_seq": gorm.Expr("collection_contracts.last_seq")})}
+		if err := tx.Clauses(lock).Create(&rows).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take commits some loans of a batch, whose contracts are locked.
 func (b LoanBatch) take(tx *gorm.DB, loans []Loan, taken *TakenLoans) error {
-	contracts, rows := make([]domain.ContractNumber, len(loans)), make([]collectionContract, len(loans))
-	for i, loan := range loans {
-		contracts[i], rows[i] = loan.Contract, collectionContract{Contract: loan.Contract}
-	}
-	lock := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}}, // changes nothing, and locks
-		DoUpdates: clause.Assignments(map[string]any{"last_seq": gorm.Expr("collection_contracts.last_seq")})}
-	if err := tx.Clauses(lock).Create(&rows).Error; err != nil {
+	known, err := b.known(tx, loans)
+	if err != nil {
 		return err
-	}
-	var running []PaymentOrder
-	var today []loanReport
-	if err := tx.Where("contract IN ? AND state NOT IN ?", contracts, domain.TerminalPaymentOrderStates()).Find(&running).Error; err != nil {
-		return err
-	}
-	if err := tx.Where("contract IN ? AND day = ?", contracts, b.Day).Find(&today).Error; err != nil {
-		return err
-	}
-	orders, reports := byContract(running), map[domain.ContractNumber]bool{}
-	for _, r := range today {
-		reports[r.Contract] = true
 	}
 	var fresh []Loan
 	var newer []loanReport
 	for _, loan := range loans {
-		order, runs := orders[loan.Contract]
-		switch {
-		case runs:
-			if err := tellContractDate(tx, order, loan.ContractDate); err != nil {
+		k := known[loan.Contract]
+		meaning, differ := k.meaning(loan)
+		if k.running() {
+			if err := tellContractDate(tx, k.order, loan.ContractDate); err != nil {
 				return err
 			}
-			newer = append(newer, b.report(loan, order.ID, taken.Batch))
-		case !reports[loan.Contract]:
+		}
+		switch meaning {
+		case domain.LoanBegins:
 			fresh = append(fresh, loan)
+			continue
+		case domain.LoanCorrects:
+			err = b.correct(tx, k.order, loan, differ)
+		case domain.LoanContradicts:
+			taken.Contradicted++
+			err = b.contradict(tx, k.order, loan, differ)
+		case domain.LoanRepeats:
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if k.running() && !(meaning == domain.LoanContradicts && differ.Has(domain.LoanCurrency)) {
+			newer = append(newer, b.report(loan, k.order.ID, taken.Batch))
 		}
 	}
 	taken.Updated += len(newer)
@@ -153,14 +181,6 @@ type collectionContract struct {
 
 // TableName is collection_contracts.
 func (collectionContract) TableName() string { return "collection_contracts" }
-
-func byContract(orders []PaymentOrder) map[domain.ContractNumber]PaymentOrder {
-	by := make(map[domain.ContractNumber]PaymentOrder, len(orders))
-	for _, o := range orders {
-		by[o.Contract] = o
-	}
-	return by
-}
 
 // tellContractDate notes the contract's day on a running payment order that does not know it.
 func tellContractDate(tx *gorm.DB, o PaymentOrder, day string) error {
@@ -184,22 +204,31 @@ func (b LoanBatch) update(tx *gorm.DB, reports []loanReport, batch domain.BatchI
 	for i, r := range reports {
 		orders[i] = r.OrderID
 	}
-	replace := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}, {Name: "day"}},
-		DoUpdates: clause.AssignmentColumns([]string{"batch_id", "debt", "overdue_days", "at"})}
-	if err := tx.Clauses(replace).Create(&reports).Error; err != nil {
+	if err := b.store(tx, reports); err != nil {
 		return err
 	}
-	return tx.Exec(`UPDATE payment_orders SET batch_id = ?, debt = r.debt, overdue_days = r.overdue_days, reported_on = ?, paid_since = 0, updated_at = ?
+	// The same debt on the same day is no newer report of it: the executions since stay.
+	return tx.Exec(`UPDATE payment_orders SET batch_id = ?, debt = r.debt, overdue_days = r.overdue_days, reported_on = ?, updated_at = ?,
+			paid_since = CASE WHEN payment_orders.reported_on = ? AND payment_orders.debt = r.debt THEN payment_orders.paid_since ELSE 0 END
 		FROM loan_reports AS r WHERE r.contract = payment_orders.contract AND r.day = ?
 			AND payment_orders.id IN ? AND payment_orders.state NOT IN ?`,
-		batch, b.Day, At(time.Now()), b.Day, orders, domain.TerminalPaymentOrderStates()).Error
+		batch, b.Day, At(time.Now()), b.Day, b.Day, orders, domain.TerminalPaymentOrderStates()).Error
+}
+
+// store keeps the day's reports; one that came before on this day is replaced.
+func (b LoanBatch) store(tx *gorm.DB, reports []loanReport) error {
+	replace := clause.OnConflict{Columns: []clause.Column{{Name: "contract"}, {Name: "day"}},
+		DoUpdates: clause.AssignmentColumns([]string{"order_id", "batch_id", "debt", "overdue_days", "iban", "iinbin", "currency", "at"})}
+	return tx.Clauses(replace).Create(&reports).Error
 }
 
 func (b LoanBatch) report(loan Loan, order int64, batch domain.BatchID) loanReport {
-	return loanReport{Contract: loan.Contract, Day: b.Day, OrderID: order, BatchID: batch, Debt: loan.Debt, OverdueDays: loan.OverdueDays, At: At(b.At)}
+	return loanReport{Contract: loan.Contract, Day: b.Day, OrderID: order, BatchID: batch, Debt: loan.Debt, OverdueDays: loan.OverdueDays,
+		IBAN: loan.IBAN, IINBIN: loan.IINBIN, Currency: loan.Currency, At: At(b.At)}
 }
 
-// begin inserts payment orders for loans that have none.
+// begin inserts payment orders for loans that have no running one. What a contract needs a
+// person for, it goes on needing.
 func (b LoanBatch) begin(tx *gorm.DB, loans []Loan, batch domain.BatchID) error {
 	if len(loans) == 0 {
 		return nil
@@ -224,7 +253,7 @@ func (b LoanBatch) begin(tx *gorm.DB, loans []Loan, batch domain.BatchID) error 
 	if err := flagNewOrders(tx, contracts); err != nil {
 		return err
 	}
-	return tx.Create(&reports).Error
+	return b.store(tx, reports)
 }
 
 func (b LoanBatch) order(loan Loan, number int64, batch domain.BatchID) (PaymentOrder, error) {

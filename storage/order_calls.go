@@ -73,7 +73,11 @@ func (l *Ledger) BeginOrderCall(ctx context.Context, c OrderCall) (begun BegunOr
 // name for the process. A step that was begun before is a recovery.
 func begin(tx *gorm.DB, c Call, attempt int) (started int64, first bool, err error) {
 	var before []journalRow
-	err = tx.Select("step").Where("process = ? AND call = ? AND phase = ?", c.Process, c.Name, phaseStarted).Find(&before).Error
+	same := tx.Select("step").Where("process = ? AND call = ? AND phase = ?", c.Process, c.Name, phaseStarted)
+	if c.EventID != 0 { // one step publishes several events
+		same = same.Where("event_id = ?", c.EventID)
+	}
+	err = same.Find(&before).Error
 	if err != nil {
 		return 0, false, err
 	}

@@ -103,7 +103,7 @@ func openQuery(process domain.Process, at time.Time, limits []time.Duration) (qu
 }
 
 // unsentQuery finds what the index payment_order_events_untold holds.
-const unsentQuery = "SELECT count(*) AS number, min(received_at) AS since FROM payment_order_events WHERE seq IS NOT NULL AND told_at IS NULL"
+const unsentQuery = "SELECT count(*) AS number, min(received_at) AS since FROM payment_order_events WHERE " + unsent
 
 func (o *Overview) readUnsent(db *gorm.DB) error {
 	var found struct {

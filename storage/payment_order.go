@@ -150,6 +150,10 @@ type ContractStanding struct {
 	Refused     int           // parts that ABS refused
 	Untold      int64         // events with a seq that Loxon was not told
 	UntoldSince *Timestamp    // when the oldest of them came
+	// AsideUntil is set while the oldest of them waits for a second person to set it aside.
+	AsideUntil *Timestamp
+	SeekAt     *time.Time              // from when on the topic is to be read for one that people want set aside
+	Raised     []domain.OperatorReason // of the contract's open incidents
 }
 
 // Standing reads where a contract stands; ErrNotFound when it never had a payment order.
@@ -170,17 +174,29 @@ func (l *Ledger) Standing(ctx context.Context, contract domain.ContractNumber) (
 		}
 	}
 	var untold struct {
-		Number int64
-		Since  *int64
+		Number   int64
+		Since    *int64
+		Proposed int64
 	}
-	err = db.Model(&PaymentOrderEvent{}).Where("contract = ? AND seq IS NOT NULL AND told_at IS NULL", contract).
-		Select("count(*) AS number, min(received_at) AS since").Scan(&untold).Error
+	err = db.Model(&PaymentOrderEvent{}).Where("contract = ? AND "+unsent, contract).
+		Select("count(*) AS number, min(received_at) AS since, count(aside_until) AS proposed").Scan(&untold).Error
 	if err != nil {
 		return s, fmt.Errorf("count the untold events of %s: %w", contract.WorkflowID(), err)
 	}
 	s.Untold = untold.Number
 	if untold.Since != nil {
 		s.UntoldSince = &Timestamp{time.UnixMicro(*untold.Since).UTC()}
+	}
+	if s.Order.NeedsOperator {
+		if err := contractSubject(contract).of(db.Model(&OpenIncident{})).Order("id").Pluck("reason", &s.Raised).Error; err != nil {
+			return s, fmt.Errorf("read the open incidents of %s: %w", contract.WorkflowID(), err)
+		}
+	}
+	if untold.Proposed == 0 {
+		return s, nil
+	}
+	if s.AsideUntil, s.SeekAt, err = readProposed(db, contract); err != nil {
+		return s, fmt.Errorf("read what is proposed for events of %s: %w", contract.WorkflowID(), err)
 	}
 	return s, nil
 }

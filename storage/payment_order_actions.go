@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,25 +21,45 @@ type ErrActionRefused struct{ Refusal domain.Refusal }
 // Error names the refusal.
 func (e ErrActionRefused) Error() string { return "action refused: " + string(e.Refusal) }
 
-// ActOnPaymentOrder commits a person's action on the contract's last payment order, and its
-// effect, in one transaction: it holds even while nobody runs the process. contractDate,
-// YYYY-MM-DD, goes with a retry and may be "".
+// PaymentOrderAsk is what a person's action on a contract is about.
+type PaymentOrderAsk struct {
+	// Reference (PTP…) names the payment order; "" is the contract's last one at the time that
+	// the action comes first.
+	Reference    domain.Reference
+	ContractDate string // YYYY-MM-DD, with a retry; "" when it is not given
+	Event        int64  // of set-aside and decline; 0 names none
+}
+
+// ErrNoEvent says that an event is none of the contract's.
+var ErrNoEvent = errors.New("the contract has no such event")
+
+// ActOnPaymentOrder commits a person's action on one of the contract's payment orders, and its
+// effect, in one transaction: it holds even while nobody runs the process.
 //
-// The same caller, key and request again are the action that is there, with fresh false;
-// another request under that key is ErrKeyReused. An action that may not be taken is
+// The same caller, key and request again are the action that is there, with the payment order
+// that it was about and fresh false, whichever payment order is the last one by then; another
+// request under that key is ErrKeyReused. An action that may not be taken is
 // ErrActionRefused. The action comes as the ledger has it.
-func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.ContractNumber, a Action, contractDate string) (done Action, now PaymentOrder, fresh bool, err error) {
+func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.ContractNumber, a Action, ask PaymentOrderAsk) (done Action, now PaymentOrder, fresh bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
-		if _, err := lockContract(tx, contract); err != nil {
+		lastSeq, err := lockContract(tx, contract)
+		if err != nil {
 			return err
 		}
-		if now, err = latestOrder(tx, contract); err != nil {
+		if done, now, err = actionBefore(tx, contract, a); !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if done, fresh, err = placeAction(tx, a); err != nil || !fresh {
+		if now, err = orderOfReference(tx, contract, ask.Reference); err != nil {
 			return err
 		}
-		effect, err := carryOut(tx, now, done, contractDate)
+		a.PaymentOrder, a.EventID = &now.ID, nil
+		if ask.Event != 0 {
+			a.EventID = &ask.Event
+		}
+		if done, fresh, err = placeAction(tx, a); err != nil {
+			return err
+		}
+		effect, err := carryOut(tx, acting{order: now, action: done, ask: ask, lastSeq: lastSeq})
 		if err != nil {
 			return err
 		}
@@ -48,15 +69,17 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 		if done, err = one[Action](tx.Where("id = ?", done.ID), "action"); err != nil {
 			return err
 		}
-		if err := tx.Create(eventRow(contract.WorkflowID(), string(done.Effect), "", done.ID)).Error; err != nil {
+		row := eventRow(contract.WorkflowID(), string(done.Effect), "", done.ID)
+		row.EventID = done.EventID
+		if err := tx.Create(row).Error; err != nil {
 			return err
 		}
-		now, err = latestOrder(tx, contract)
+		now, err = one[PaymentOrder](tx.Where("id = ?", now.ID), contract.WorkflowID())
 		return err
 	})
 	var refused ErrActionRefused
 	switch {
-	case errors.As(err, &refused), errors.Is(err, ErrKeyReused):
+	case errors.As(err, &refused), errors.Is(err, ErrKeyReused), errors.Is(err, ErrNoReference), errors.Is(err, ErrNoEvent):
 		return Action{}, now, false, err
 	case err != nil:
 		return Action{}, now, false, fmt.Errorf("%s %s: %w", a.Action, contract.WorkflowID(), err)
@@ -64,41 +87,115 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 	return done, now, fresh, nil
 }
 
-// carryOut does what a person ordered.
-func carryOut(tx *gorm.DB, o PaymentOrder, a Action, contractDate string) (effect domain.Effect, err error) {
+// actionBefore finds the action of a key, with the payment order that it was about; ErrNotFound
+// without one.
+func actionBefore(tx *gorm.DB, contract domain.ContractNumber, a Action) (before Action, order PaymentOrder, err error) {
+	before, err = one[Action](tx.Where("caller = ? AND idempotency_key = ?", a.Caller, a.IdempotencyKey), "action of this key")
+	if err != nil {
+		return before, order, err
+	}
+	if before.RequestSHA256 != a.RequestSHA256 || before.Process != a.Process {
+		return before, order, ErrKeyReused
+	}
+	scope := tx.Where("contract = ?", contract)
+	if before.PaymentOrder != nil {
+		scope = scope.Where("id = ?", *before.PaymentOrder)
+	} else { // an action from before its row named the payment order: the last one of its time
+		scope = scope.Where("created_at <= ?", before.RequestedAt).Order("id DESC").Limit(1)
+	}
+	order, err = one[PaymentOrder](scope, contract.WorkflowID())
+	return before, order, err
+}
+
+// acting is a person's action about to take effect.
+type acting struct {
+	order   PaymentOrder
+	action  Action
+	ask     PaymentOrderAsk
+	lastSeq int64 // of the contract's events
+}
+
+// carryOut does what a person asks for.
+func carryOut(tx *gorm.DB, a acting) (effect domain.Effect, err error) {
+	o := a.order
+	switch a.action.Action {
+	case domain.ActionSetAside:
+		return setAside(tx, a)
+	case domain.ActionDecline:
+		return decline(tx, a)
+	case domain.ActionRetry:
+		return retry(tx, a)
+	}
 	columns := map[string]any{}
 	switch {
 	case o.State.Terminal():
 		return "", ErrActionRefused{domain.RefusalOrderEnded}
-	case a.Action == domain.ActionRetry && o.Held:
-		return "", ErrActionRefused{domain.RefusalHeld}
-	case a.Action == domain.ActionRelease && !o.Held:
+	case a.action.Action == domain.ActionRelease && !o.Held:
 		return "", ErrActionRefused{domain.RefusalNotHeld}
-	case a.Action == domain.ActionHold:
+	case a.action.Action == domain.ActionHold:
 		effect, columns["held"], columns["next_attempt_at"] = domain.EffectHeld, true, nil
-	case a.Action == domain.ActionRelease:
+	case a.action.Action == domain.ActionRelease:
 		effect, columns["held"] = domain.EffectReleased, false
-	case a.Action == domain.ActionClose:
-		if effect, err = closing(o, a, columns); err != nil {
+	default:
+		if effect, err = closing(o, a.action, columns); err != nil {
 			return "", err
 		}
-	default:
-		effect, columns["next_attempt_at"] = domain.EffectRetried, nil
-		if o.NeedsOperator {
-			if err := settle(tx, contractSubject(o.Contract), domain.OperatorReason.Passing); err != nil {
-				return "", err
-			}
+	}
+	if _, err = writePaymentOrder(tx, o.ID, columns); err != nil || effect != domain.EffectClosed {
+		return effect, err
+	}
+	return effect, publishExecuted(tx, o, a.lastSeq)
+}
+
+// retry has what was refused asked for again, and what is unsent sent, at once. An ended
+// payment order takes it while an event of the contract is unsent.
+func retry(tx *gorm.DB, a acting) (domain.Effect, error) {
+	o := a.order
+	if o.State.Terminal() {
+		var left int64
+		if err := tx.Model(&PaymentOrderEvent{}).Where("contract = ? AND "+unsent, o.Contract).Count(&left).Error; err != nil {
+			return "", err
 		}
-		if contractDate != "" {
-			columns["contract_date"] = contractDate
+		if left == 0 {
+			return "", ErrActionRefused{domain.RefusalOrderEnded}
 		}
-		again := tx.Model(&DossierItem{}).Where("order_id = ? AND state = ?", o.ID, domain.PartRefused).Update("state", domain.PartMissing)
-		if again.Error != nil {
-			return "", again.Error
+		return domain.EffectRetried, nil
+	}
+	if o.Held {
+		return "", ErrActionRefused{domain.RefusalHeld}
+	}
+	columns := map[string]any{"next_attempt_at": nil}
+	if o.NeedsOperator { // what is late or rejected of events stays until the broker has them
+		if err := settle(tx, contractSubject(o.Contract), domain.OperatorReason.EndsWithProcess); err != nil {
+			return "", err
 		}
 	}
-	_, err = writePaymentOrder(tx, o.ID, columns)
-	return effect, err
+	if a.ask.ContractDate != "" {
+		columns["contract_date"] = a.ask.ContractDate
+	}
+	again := tx.Model(&DossierItem{}).Where("order_id = ? AND state = ?", o.ID, domain.PartRefused).Update("state", domain.PartMissing)
+	if again.Error != nil {
+		return "", again.Error
+	}
+	_, err := writePaymentOrder(tx, o.ID, columns)
+	return domain.EffectRetried, err
+}
+
+// publishExecuted gives the executions of an order that is closed before its request was sent
+// their seqs: money moved, so Loxon is notified of it, and a person has to look.
+func publishExecuted(tx *gorm.DB, o PaymentOrder, lastSeq int64) error {
+	waiting, err := waitingEvents(tx, o)
+	if err != nil {
+		return err
+	}
+	executed := slices.DeleteFunc(waiting, func(e PaymentOrderEvent) bool { return e.Status != domain.StatusExecuted })
+	if len(executed) == 0 {
+		return nil
+	}
+	if err := numberWaiting(tx, o, executed, lastSeq+1); err != nil {
+		return err
+	}
+	return raise(tx, contractSubject(o.Contract), domain.ReasonExecutedAfterClose, fmt.Sprintf("%s: event %d", o.OrderRef, executed[len(executed)-1].ID))
 }
 
 // closing is what an order to close does: the first operator's waits for a second one's.

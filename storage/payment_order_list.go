@@ -19,8 +19,9 @@ type PaymentOrderFilter struct {
 	Held          *bool
 	CreatedBefore time.Time
 	CreatedAfter  time.Time
-	// StuckSince is for those that need an operator, or are in one of
-	// domain.MovingPaymentOrderStates and were taken in before then.
+	// StuckSince is for those that need an operator, are in one of
+	// domain.MovingPaymentOrderStates and were taken in before then, or have an event from
+	// before then that is unsent, though they may have ended.
 	StuckSince time.Time
 }
 
@@ -51,6 +52,7 @@ func (f PaymentOrderFilter) stuck() []condition {
 	return []condition{
 		{openPaymentOrder + " AND state IN ? AND created_at < ?", []any{domain.MovingPaymentOrderStates(), At(f.StuckSince)}},
 		{contractFlagCondition(true), nil},
+		{"id IN (SELECT order_id FROM payment_order_events WHERE " + unsent + " AND received_at < ?)", []any{At(f.StuckSince)}},
 	}
 }
 
@@ -96,7 +98,7 @@ const openPaymentOrder = "state NOT IN ('executed', 'reversed', 'not_accepted', 
 // an open payment order, or an event that Loxon was not told, from before the given instant.
 func (l *Ledger) OpenContracts(ctx context.Context, before time.Time, after domain.ContractNumber, limit int) (open []domain.ContractNumber, err error) {
 	err = l.db.WithContext(ctx).Raw(`SELECT contract FROM payment_orders WHERE `+openPaymentOrder+` AND created_at < ? AND contract > ?
-		UNION SELECT contract FROM payment_order_events WHERE seq IS NOT NULL AND told_at IS NULL AND received_at < ? AND contract > ?
+		UNION SELECT contract FROM payment_order_events WHERE `+unsent+` AND received_at < ? AND contract > ?
 		ORDER BY contract LIMIT ?`, At(before), after, At(before), after, limit).Scan(&open).Error
 	if err != nil {
 		return nil, fmt.Errorf("read open contracts: %w", err)
@@ -109,7 +111,7 @@ func (l *Ledger) OpenContracts(ctx context.Context, before time.Time, after doma
 func (l *Ledger) DueContracts(ctx context.Context, before time.Time, after domain.ContractNumber, limit int) (due []domain.ContractNumber, err error) {
 	err = l.db.WithContext(ctx).Raw(`SELECT contract FROM payment_orders WHERE `+openPaymentOrder+` AND sent_at IS NULL
 			AND NOT held AND NOT needs_operator AND created_at < ? AND COALESCE(next_attempt_at, 0) < ? AND contract > ?
-		UNION SELECT contract FROM payment_order_events WHERE seq IS NOT NULL AND told_at IS NULL AND received_at < ? AND contract > ?
+		UNION SELECT contract FROM payment_order_events WHERE `+unsent+` AND received_at < ? AND contract > ?
 		ORDER BY contract LIMIT ?`, At(before), At(before), after, At(before), after, limit).Scan(&due).Error
 	if err != nil {
 		return nil, fmt.Errorf("read due contracts: %w", err)

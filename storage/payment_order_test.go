@@ -47,7 +47,7 @@ func gathered(t *testing.T, l *storage.Ledger, contract domain.ContractNumber) {
 func gather(t *testing.T, l *storage.Ledger, o storage.PaymentOrder, part domain.DossierPart, state domain.PartState) {
 	t.Helper()
 	g := storage.GatheredPart{
-		Contract: o.Contract, Call: storage.Call{Process: o.Contract.WorkflowID(), Name: string(part), At: noon, Cause: domain.CauseScheduled},
+		Contract: o.Contract, Asked: o.Account(), Call: storage.Call{Process: o.Contract.WorkflowID(), Name: string(part), At: noon, Cause: domain.CauseScheduled},
 		Outcome: storage.Outcome{Kind: storage.Answered}, Item: storage.DossierItem{OrderID: o.ID, Part: part, State: state, UpdatedAt: storage.At(noon)},
 	}
 	if state == domain.PartRefused {
@@ -67,7 +67,7 @@ func sent(t *testing.T, l *storage.Ledger, contract domain.ContractNumber) stora
 
 // status is one reported under a key.
 func status(o storage.PaymentOrder, key string, s domain.PaymentOrderStatus, paid domain.Money) storage.ReportedStatus {
-	return storage.ReportedStatus{OrderID: o.ID, Contract: o.Contract, Caller: "bank", Key: key, RequestSHA256: fmt.Sprint(s, paid),
+	return storage.ReportedStatus{Contract: o.Contract, Reference: o.OrderRef, Caller: "bank", Key: key, RequestSHA256: fmt.Sprint(s, paid),
 		Status: s, PaidIncrement: paid, EventAt: noon, At: noon}
 }
 
@@ -186,8 +186,10 @@ func TestStatusesAndTheirSequence(t *testing.T) {
 		require.Zero(t, take(t, l, "2026-02-18", "c", loan("KD1", 300)).Begun)
 		require.Equal(t, 1, take(t, l, "2026-02-19", "d", loan("KD1", 300)).Begun)
 		o = sent(t, l, "KD1")
-		_, now, _, err = l.ReportStatus(t.Context(), status(o, "k1", domain.StatusNotAccepted, 0))
-		require.NoError(t, err, "the key belongs to the payment order")
+		_, _, _, err = l.ReportStatus(t.Context(), status(o, "k1", domain.StatusNotAccepted, 0))
+		require.ErrorIs(t, err, storage.ErrKeyReused, "the key belongs to the contract")
+		_, now, _, err = l.ReportStatus(t.Context(), status(o, "k11", domain.StatusNotAccepted, 0))
+		require.NoError(t, err)
 		require.Equal(t, domain.PaymentOrderNotAccepted, now.State)
 		event, _, created, err := l.ReportStatus(t.Context(), status(o, "k10", domain.StatusNotAccepted, 0))
 		require.NoError(t, err)
@@ -252,7 +254,7 @@ func TestTellingInOrder(t *testing.T) {
 		require.Equal(t, int64(2), *second.Event.Seq)
 
 		_, _, _, err = l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: domain.ActionHold,
-			Caller: "aigul", IdempotencyKey: "h", RequestedAt: storage.At(noon)}, "")
+			Caller: "aigul", IdempotencyKey: "h", RequestedAt: storage.At(noon)}, storage.PaymentOrderAsk{})
 		require.NoError(t, err)
 		require.False(t, begin().OK, "a person holds it")
 
@@ -262,8 +264,9 @@ func TestTellingInOrder(t *testing.T) {
 		for _, e := range events {
 			byKey[e.EventKey] = e
 		}
-		require.Equal(t, int64(7), byKey["request was sent"].TopicOffset)
-		require.NotNil(t, byKey["request was sent"].ToldAt)
+		request := "request was sent " + string(o.OrderRef)
+		require.Equal(t, int64(7), byKey[request].TopicOffset)
+		require.NotNil(t, byKey[request].ToldAt)
 		require.Nil(t, byKey["k1"].ToldAt)
 		standing, err := l.Standing(t.Context(), "KD1")
 		require.NoError(t, err)
@@ -281,7 +284,7 @@ func TestActionsOnPaymentOrders(t *testing.T) {
 		o := order(t, l, "KD1")
 		act := func(action domain.Action, by, key string) (domain.Effect, domain.Refusal) {
 			done, _, _, err := l.ActOnPaymentOrder(t.Context(), "KD1", storage.Action{Process: o.Contract.WorkflowID(), Action: action, Caller: by,
-				IdempotencyKey: key, RequestSHA256: string(action), RequestedAt: storage.At(time.Now())}, "2020-01-31")
+				IdempotencyKey: key, RequestSHA256: string(action), RequestedAt: storage.At(time.Now())}, storage.PaymentOrderAsk{ContractDate: "2020-01-31"})
 			var refused storage.ErrActionRefused
 			if err != nil {
 				require.ErrorAs(t, err, &refused)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -12,8 +13,8 @@ import (
 
 // Told is one attempt to tell Loxon of an event, begun.
 type Told struct {
-	// OK is false when there is nothing to tell now: everything was told, or a person holds
-	// the payment order.
+	// OK is false when there is nothing to publish now: everything was, a person holds the
+	// payment order, or a second person is to say whether the oldest event is set aside.
 	OK bool
 	// Rejected says why no message can carry the oldest event: nothing was sent, and a person
 	// is asked to look. "" when there is a message.
@@ -38,11 +39,11 @@ func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumbe
 		if err != nil || last.Held && !last.State.Terminal() {
 			return err
 		}
-		e, err := one[PaymentOrderEvent](tx.Where("contract = ? AND seq IS NOT NULL AND told_at IS NULL", contract).Order("seq"), "untold event")
+		e, err := one[PaymentOrderEvent](tx.Where("contract = ? AND "+unsent, contract).Order("seq"), "unsent event")
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
-		if err != nil {
+		if err != nil || e.asideOpen(time.Now()) {
 			return err
 		}
 		if e.Message == nil {
@@ -54,12 +55,21 @@ func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumbe
 				told = Told{Rejected: err.Error(), Event: e}
 				return raise(tx, contractSubject(contract), domain.ReasonEventRejected, fmt.Sprintf("event-seq %d: %s", *e.Seq, told.Rejected))
 			}
-			if err := tx.Model(&e).Where("message IS NULL").Update("message", e.Message).Error; err != nil {
+			if e.SkippedSeqs, err = skippedBefore(tx, e); err != nil {
+				return err
+			}
+			fixed := map[string]any{"message": e.Message, "skipped_seqs": e.SkippedSeqs}
+			if err := tx.Model(&e).Where("message IS NULL").Updates(fixed).Error; err != nil {
 				return err
 			}
 		}
-		c.Body = e.Message
-		attempt, err := countAttempt(tx, e.OrderID)
+		if e.AbsentAt != nil { // the topic may hold it from now on
+			if err := tx.Model(&e).Update("absent_at", nil).Error; err != nil {
+				return err
+			}
+		}
+		c.Body, c.EventID = e.Message, e.ID
+		attempt, _, err := countAttempt(tx, e.OrderID)
 		if err != nil {
 			return err
 		}
@@ -73,10 +83,12 @@ func (l *Ledger) BeginTelling(ctx context.Context, contract domain.ContractNumbe
 	return told, nil
 }
 
-// countAttempt counts one more call for a payment order, wherever it stands.
-func countAttempt(tx *gorm.DB, order int64) (attempt int, err error) {
-	err = tx.Raw("UPDATE payment_orders SET attempts = attempts + 1 WHERE id = ? RETURNING attempts", order).Scan(&attempt).Error
-	return attempt, err
+// countAttempt counts one more call for a payment order, whatever its state, and reads whom
+// it collects from.
+func countAttempt(tx *gorm.DB, order int64) (attempt int, account domain.LoanAccount, err error) {
+	var o PaymentOrder
+	err = tx.Raw("UPDATE payment_orders SET attempts = attempts + 1 WHERE id = ? RETURNING attempts, iban, iinbin, currency", order).Scan(&o).Error
+	return o.Attempts, o.Account(), err
 }
 
 // Place is where a broker keeps an event.
@@ -110,28 +122,43 @@ func settleTold(tx *gorm.DB, contract domain.ContractNumber) error {
 // changes nothing but the journal.
 func (l *Ledger) RecordTelling(ctx context.Context, t Telling) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if _, err := lockContract(tx, t.Contract); err != nil {
+			return err
+		}
 		if err := t.Outcome.journal(tx, t.Call, t.Told.Started); err != nil {
 			return err
 		}
 		if t.Reason != "" {
-			if err := flagPaymentOrder(tx, t.Contract, t.Told.Event.OrderID, t.Reason); err != nil {
+			if err := raise(tx, contractSubject(t.Contract), t.Reason, fmt.Sprintf("event-seq %d: %s", *t.Told.Event.Seq, t.Outcome.Failure)); err != nil {
 				return err
 			}
 		}
 		if t.Place == nil {
 			return nil
 		}
-		if err := settleTold(tx, t.Contract); err != nil {
-			return err
-		}
-		return tx.Model(&PaymentOrderEvent{}).Where("id = ? AND told_at IS NULL", t.Told.Event.ID).Updates(map[string]any{
-			"topic": t.Place.Topic, "topic_partition": t.Place.Partition, "topic_offset": t.Place.Offset, "told_at": At(t.Call.At.Add(t.Outcome.Duration)),
-		}).Error
+		return published(tx, t.Told.Event, *t.Place, At(t.Call.At.Add(t.Outcome.Duration)))
 	})
 	if err != nil {
 		return fmt.Errorf("record telling of %s: %w", t.Contract.WorkflowID(), err)
 	}
 	return nil
+}
+
+// UnsentEvents counts a contract's events that Loxon is still to be notified of.
+func (l *Ledger) UnsentEvents(ctx context.Context, contract domain.ContractNumber) (n int64, err error) {
+	if err = l.db.WithContext(ctx).Model(&PaymentOrderEvent{}).Where("contract = ? AND "+unsent, contract).Count(&n).Error; err != nil {
+		return 0, fmt.Errorf("count the unsent events of %s: %w", contract.WorkflowID(), err)
+	}
+	return n, nil
+}
+
+// PaymentOrderEvent reads one event of a contract; ErrNoEvent when it has no such event.
+func (l *Ledger) PaymentOrderEvent(ctx context.Context, contract domain.ContractNumber, id int64) (PaymentOrderEvent, error) {
+	e, err := contractEvent(l.db.WithContext(ctx), contract, id)
+	if err != nil {
+		return e, fmt.Errorf("read event %d of %s: %w", id, contract.WorkflowID(), err)
+	}
+	return e, nil
 }
 
 // PaymentOrderEvents reads a contract's events in the order of their arrival, at most limit

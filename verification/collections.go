@@ -100,7 +100,7 @@ func (v *verifier) closedByPeople(r storage.CollectionRecord) {
 			v.report.expect(TwoPeople, r.Contract.WorkflowID(), approval{
 				event: string(domain.EffectClosed), action: domain.ActionClose, effect: domain.EffectClosed,
 				undone: []string{string(domain.EffectDeclined)},
-			}.wants(r.ProcessRecord))
+			}.wants(aboutEvent(r.ProcessRecord, 0)))
 		}
 	}
 }

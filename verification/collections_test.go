@@ -2,6 +2,7 @@ package verification
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func (d *demand) sends() *demand {
 	o := d.row()
 	for _, part := range domain.DossierParts() {
 		d.do(d.RecordPart(d.Context(), storage.GatheredPart{
-			Contract: contract, Call: storage.Call{Process: contract.WorkflowID(), Name: string(part), At: d.at, Cause: domain.CauseScheduled},
+			Contract: contract, Asked: o.Account(), Call: storage.Call{Process: contract.WorkflowID(), Name: string(part), At: d.at, Cause: domain.CauseScheduled},
 			Outcome: storage.Outcome{Kind: storage.Answered}, Item: storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartGot, UpdatedAt: storage.At(d.at)},
 		}))
 	}
@@ -64,7 +65,7 @@ func (d *demand) is(s domain.PaymentOrderStatus, paid domain.Money) *demand {
 	d.Helper()
 	d.keys++
 	_, _, created, err := d.ReportStatus(d.Context(), storage.ReportedStatus{
-		OrderID: d.row().ID, Contract: contract, Caller: "bank", Key: fmt.Sprint("event-", d.keys), RequestSHA256: fmt.Sprint(s, paid), Status: s, PaidIncrement: paid, EventAt: d.at, At: d.at,
+		Contract: contract, Caller: "bank", Key: fmt.Sprint("event-", d.keys), RequestSHA256: fmt.Sprint(s, paid), Status: s, PaidIncrement: paid, EventAt: d.at, At: d.at,
 	})
 	d.do(err)
 	require.True(d, created)
@@ -85,24 +86,53 @@ func (d *demand) publishes(n int) *demand {
 		d.do(d.RecordTelling(d.Context(), storage.Telling{
 			Contract: contract, Told: told, Call: c, Outcome: storage.Outcome{Kind: storage.Answered}, Place: &storage.Place{Topic: "loxon", Offset: d.offset},
 		}))
-		d.holds(*told.Event.Seq, string(told.Event.Message))
+		d.skips(*told.Event.Seq, string(told.Event.Message), told.Event.SkippedSeqs)
 	}
 	return d
 }
 
 // holds has the topic hold one more event of the contract.
-func (d *demand) holds(seq int64, value string) {
+func (d *demand) holds(seq int64, value string) { d.skips(seq, value, "") }
+
+// skips has the topic hold one whose header names numbers as set aside.
+func (d *demand) skips(seq int64, value, skipped string) {
 	number := strconv.FormatInt(seq, 10)
 	(&verifier{report: newReport()}).take(d.topic, loxon.Record{
-		Key: string(contract), Value: []byte(value), EventID: string(contract) + "/" + number, Seq: number, ProcessID: contract.WorkflowID(), Receipt: loxon.Receipt{Offset: d.offset},
+		Key: string(contract), Value: []byte(value), EventID: string(contract) + "/" + number, Seq: number, ProcessID: contract.WorkflowID(), Skipped: skipped, Receipt: loxon.Receipt{Offset: d.offset},
 	})
 	d.offset++
 }
 
 func (d *demand) process() string { return contract.WorkflowID() }
 
+// asides has people ask one after the other to set the event with a number aside.
+func (d *demand) asides(seq int64, people ...string) *demand {
+	d.Helper()
+	events, err := d.PaymentOrderEvents(d.Context(), contract, 0, 100)
+	d.do(err)
+	i := slices.IndexFunc(events, func(e storage.PaymentOrderEvent) bool { return e.Seq != nil && *e.Seq == seq })
+	for _, who := range people {
+		d.acts(who, domain.ActionSetAside, events[i].ID)
+	}
+	return d
+}
+
+// acts takes a person's action on the contract.
+func (d *demand) acts(who string, a domain.Action, event int64) *demand {
+	d.Helper()
+	d.keys++
+	_, _, _, err := d.ActOnPaymentOrder(d.Context(), contract, storage.Action{Process: contract.WorkflowID(), Action: a, Caller: who,
+		IdempotencyKey: fmt.Sprint("action-", d.keys), RequestSHA256: "x", Reason: "r", RequestedAt: storage.At(time.Now())}, storage.PaymentOrderAsk{Event: event})
+	d.do(err)
+	return d
+}
+
 // Collections as Tolem keeps them.
 var (
+	keepAside = func(b *books) string {
+		return b.reports(time.Hour).sends().is(domain.StatusActivated, 0).is(domain.StatusExecuted, 400).is(domain.StatusExecuted, 600).publishes(1).
+			asides(2, "aigul", "berik").asides(3, "berik", "aigul").publishes(1).process()
+	}
 	keepSent     = func(b *books) string { return b.reports(time.Hour).sends().publishes(1).process() }
 	keepExecuted = func(b *books) string {
 		return b.reports(time.Hour).sends().is(domain.StatusActivated, 0).is(domain.StatusExecuted, 400).is(domain.StatusExecuted, 600).publishes(4).process()
@@ -143,6 +173,33 @@ func TestCollectionFindings(t *testing.T) {
 			forgets(1, 2)(b, "")
 			b.topic.retained[0] = loxon.Retained{First: 2, End: 4}
 		}},
+
+		"two events set aside": {keep: keepAside},
+		"the last one set aside": {keep: func(b *books) string {
+			return b.reports(time.Hour).sends().is(domain.StatusNotAccepted, 0).publishes(1).asides(2, "aigul", "berik").process()
+		}},
+		"a set-aside declined, and a close not": {keep: func(b *books) string {
+			d := b.reports(time.Hour).sends().is(domain.StatusActivated, 0).publishes(1).acts("aigul", domain.ActionClose, 0).asides(2, "aigul")
+			events, err := d.PaymentOrderEvents(d.Context(), contract, 0, 100)
+			d.do(err)
+			return d.acts("berik", domain.ActionDecline, events[1].ID).acts("berik", domain.ActionClose, 0).publishes(1).process()
+		}},
+		"executed after it was closed": {keep: func(b *books) string {
+			id := b.reports(time.Hour).sends().acts("aigul", domain.ActionClose, 0).acts("berik", domain.ActionClose, 0).is(domain.StatusExecuted, 400).publishes(2).process()
+			b.closes(domain.MoneyMoved, "aigul", "berik")
+			return id
+		}},
+
+		"set aside by nobody":         {keepAside, sql(`DELETE FROM journal WHERE call = 'set_aside' AND event_id = 2`), TwoPeople},
+		"set aside by one":            {keepAside, sql(`UPDATE actions SET caller = 'one' WHERE action = 'set-aside' AND event_id = 2`), TwoPeople},
+		"set aside, and in the topic": {keepAside, func(b *books, _ string) { b.topic.contracts[string(contract)].events[2] = &publishedEvent{} }, EventKnown},
+		"not named by the next": {keepAside, func(b *books, _ string) {
+			b.plant(`UPDATE payment_order_events SET skipped_seqs = '3' WHERE seq = 4`)
+			b.topic.contracts[string(contract)].events[4].skipped = "3"
+		}, EventOrder},
+		"not named in the topic": {keepAside, func(b *books, _ string) {
+			b.topic.contracts[string(contract)].events[4].skipped = "3"
+		}, EventOrder},
 
 		"reversed, by no status":          {keepExecuted, sql(`UPDATE payment_orders SET state = 'reversed', reached = 'reversed'`), StateFollows},
 		"executed, and reached another":   {keepExecuted, sql(`UPDATE payment_orders SET reached = 'part_paid'`), StateFollows},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tolem/domain"
 	"tolem/storage"
 )
 
@@ -21,6 +22,7 @@ func (v *verifier) events(r storage.CollectionRecord) (unsent int) {
 	v.report.check(EventOrder, id, len(missing) == 0 && int64(len(numbered)) == r.LastSeq-int64(len(missing)),
 		"of %d event numbers %s are missing and %d are there", r.LastSeq, list(missing), len(numbered))
 	v.report.expect(EventOrder, id, sendingOrder(numbered))
+	v.setAsideByPeople(id, r, numbered)
 	if v.topic != nil {
 		v.compareTopic(id, r, numbered)
 	}
@@ -75,7 +77,43 @@ func sendingOrder(numbered []storage.PaymentOrderEvent) string {
 }
 
 // setAside says that two people recorded that an event is never published.
-func setAside(storage.PaymentOrderEvent) bool { return false }
+func setAside(e storage.PaymentOrderEvent) bool { return e.SetAsideAt != nil }
+
+// setAsideByPeople checks that two people asked for each event that is set aside, and that what
+// was published next names it, and no other.
+func (v *verifier) setAsideByPeople(id string, r storage.CollectionRecord, numbered []storage.PaymentOrderEvent) {
+	var skipped []string
+	for _, e := range numbered {
+		if setAside(e) {
+			skipped = append(skipped, strconv.FormatInt(*e.Seq, 10))
+			v.report.expect(TwoPeople, id, approval{
+				event: string(domain.EffectSetAside), action: domain.ActionSetAside, effect: domain.EffectSetAside, undone: []string{string(domain.EffectDeclined)},
+			}.wants(aboutEvent(r.ProcessRecord, e.ID)))
+			continue
+		}
+		names := strings.Join(skipped, ",")
+		v.report.check(EventOrder, id, e.Message == nil || e.SkippedSeqs == names, "event %d names %q as set aside, and the ledger has %q before it", *e.Seq, e.SkippedSeqs, names)
+		skipped = nil
+	}
+}
+
+// aboutEvent is a contract's record without what people asked for of other events; 0 is no
+// event.
+func aboutEvent(r storage.ProcessRecord, event int64) storage.ProcessRecord {
+	about := r
+	about.Actions, about.Events = nil, nil
+	for _, a := range r.Actions {
+		if a.EventID == nil || *a.EventID == event {
+			about.Actions = append(about.Actions, a)
+		}
+	}
+	for _, e := range r.Events {
+		if e.ActionID == nil || actionOf(about, e) != nil || actionOf(r, e) == nil {
+			about.Events = append(about.Events, e)
+		}
+	}
+	return about
+}
 
 // compareTopic compares a contract's events with what the topic holds of them.
 func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered []storage.PaymentOrderEvent) {
@@ -90,9 +128,11 @@ func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered 
 		ours[*e.Seq] = true
 		there := of.events[*e.Seq]
 		switch at := (place{e.TopicPartition, e.TopicOffset}); {
+		case there != nil && setAside(e):
+			v.report.check(EventKnown, id, false, "event %d is in the topic, and two people set it aside", *e.Seq)
 		case there != nil:
 			v.report.check(EventBytes, id, there.digest == sha256.Sum256(e.Message), "event %d in the topic is not what the ledger has", *e.Seq)
-			v.report.check(EventKnown, id, !setAside(e), "event %d is in the topic, and two people set it aside", *e.Seq)
+			v.report.check(EventOrder, id, there.skipped == e.SkippedSeqs, "event %d in the topic names %q as set aside, and in the ledger %q", *e.Seq, there.skipped, e.SkippedSeqs)
 			v.report.check(EventPlace, id, e.ToldAt == nil || slices.Contains(there.places, at) || v.topic.taken(at),
 				"event %d is not at partition %d, offset %d", *e.Seq, at.partition, at.offset)
 		case e.ToldAt != nil && !v.topic.taken(at):

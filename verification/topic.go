@@ -24,8 +24,9 @@ type published struct {
 
 // publishedEvent is one event, with every place that it has in the topic.
 type publishedEvent struct {
-	digest [sha256.Size]byte
-	places []place
+	digest  [sha256.Size]byte
+	skipped string // the numbers that its header says are never published
+	places  []place
 }
 
 type place struct {
@@ -55,7 +56,7 @@ func (v *verifier) readTopic(ctx context.Context) error {
 }
 
 // take checks one record against those before it: numbers go up, and a duplicate comes
-// directly after its first and is the same. What numbers are missing is checked with the
+// directly after its first and is the same, its header skipped-seq included. What numbers are missing is checked with the
 // ledger, which says why.
 func (v *verifier) take(t *topic, r loxon.Record) {
 	v.report.Events++
@@ -77,13 +78,13 @@ func (v *verifier) take(t *topic, r loxon.Record) {
 	here := place{r.Partition, r.Offset}
 	if earlier := of.events[seq]; earlier != nil {
 		v.report.Repeated++
-		v.report.check(EventBytes, id, earlier.digest == digest, "event %d is repeated and is not the same", seq)
+		v.report.check(EventBytes, id, earlier.digest == digest && earlier.skipped == r.Skipped, "event %d is repeated and is not the same", seq)
 		v.report.check(EventOrder, id, seq == of.last, "event %d is repeated after event %d", seq, of.last)
 		earlier.places = append(earlier.places, here)
 		return
 	}
 	v.report.check(EventOrder, id, seq > of.last, "event %d follows event %d", seq, of.last)
-	of.last, of.events[seq] = max(of.last, seq), &publishedEvent{digest, []place{here}}
+	of.last, of.events[seq] = max(of.last, seq), &publishedEvent{digest, r.Skipped, []place{here}}
 }
 
 // taken says that the topic's retention took what was at a place.

@@ -75,6 +75,7 @@ func (f foreigners) hostile() map[string][]string {
 		"FlagReturn":  {unknownOrder, ofOrder(`"returnId":"r","reason":"invented"`)},
 
 		"ReadContract": {unknownContract}, "GatherDossier": {unknownContract}, "SendRequest": {unknownContract}, "TellLoxon": {unknownContract},
+		"SeekEvents":   {unknownContract},
 		"FlagContract": {unknownContract, `{"contract":"nowhere","reason":"invented"}`},
 
 		"StartMissing": {}, "WatchBalance": {}, "Refresh": {}, // they take no ids

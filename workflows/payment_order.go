@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -43,9 +44,11 @@ func PaymentOrder(ctx workflow.Context, in PaymentOrderInput) (PaymentOrderResul
 		switch {
 		case c.news:
 			c.read(ctx)
+		case c.seeks(ctx):
+			c.seek(ctx)
 		case c.now.Held:
 			c.rest(ctx, "held by an operator")
-		case c.now.Untold > 0 && c.due(ctx, c.tellAt):
+		case c.now.Untold > 0 && !c.aside(ctx) && c.due(ctx, c.tellAt):
 			c.tell(ctx)
 		case c.asks() && c.due(ctx, c.gatherAt):
 			c.gather(ctx)
@@ -73,7 +76,9 @@ type contract struct {
 	step             int
 	cause            domain.Cause
 	tellAt, gatherAt time.Time // when the next attempt is due; zero is now
-	tells, gathers   int       // failed in a row
+	seekAt           time.Time
+	tells, gathers   int // failed in a row
+	reads            int // of Loxon's topic, failed in a row
 	news, cancelled  bool
 	lost             error // the ledger has no such contract
 }
@@ -84,7 +89,7 @@ func beginContract(ctx, outside workflow.Context, in PaymentOrderInput) *contrac
 	onNudge(ctx, func(n activities.Nudge) {
 		c.news = true
 		if n.Cause == domain.CauseOperator {
-			c.cause, c.tellAt, c.gatherAt = n.Cause, time.Time{}, time.Time{}
+			c.cause, c.tellAt, c.gatherAt, c.seekAt = n.Cause, time.Time{}, time.Time{}, time.Time{}
 		}
 	})
 	workflow.GoNamed(ctx, "cancel", func(ctx workflow.Context) {
@@ -114,6 +119,17 @@ func (c *contract) asks() bool { return !c.now.Sent && !c.now.State.Terminal() &
 // complete says that the request can be sent.
 func (c *contract) complete() bool {
 	return !c.now.Sent && !c.now.State.Terminal() && c.now.Missing == 0 && c.now.Blocked == 0
+}
+
+// aside says that a second operator is to say whether the next event is set aside: it is not
+// sent meanwhile.
+func (c *contract) aside(ctx workflow.Context) bool {
+	return c.now.AsideUntil != nil && !c.due(ctx, *c.now.AsideUntil)
+}
+
+// seeks says that Loxon's topic is to be read now for an event that people want to set aside.
+func (c *contract) seeks(ctx workflow.Context) bool {
+	return c.now.SeekAt != nil && c.due(ctx, *c.now.SeekAt) && c.due(ctx, c.seekAt)
 }
 
 func (c *contract) due(ctx workflow.Context, at time.Time) bool { return !workflow.Now(ctx).Before(at) }
@@ -148,7 +164,35 @@ func (c *contract) gather(ctx workflow.Context) {
 func (c *contract) tell(ctx workflow.Context) {
 	wait := c.in.Again.Pause(c.tells)
 	failed := c.call(ctx, activities.QueueLoxon, activities.TellLoxon, fmt.Sprintf("tell Loxon of %d events", c.now.Untold), wait)
+	if c.now.AsideUntil != nil { // by the worker's clock a proposal still stands
+		failed = true
+	}
 	c.tells, c.tellAt = later(ctx, failed, c.tells, wait)
+}
+
+// The topic may be long: reading it is bounded by what a day's messages take many times over,
+// and a worker that died is noticed by its missing heartbeats.
+const (
+	seekLimit = time.Hour
+	seekBeats = 6 * activities.SeekBeat
+)
+
+// seek reads Loxon's topic once for what people want to set aside.
+func (c *contract) seek(ctx workflow.Context) {
+	wait := c.in.Again.Pause(c.reads)
+	got, err := regular(ctx, workflow.ActivityOptions{
+		TaskQueue: activities.QueueLoxon, StartToCloseTimeout: seekLimit, HeartbeatTimeout: seekBeats,
+		Summary: "read Loxon's topic for an event to set aside", RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+	}, activities.SeekEvents, c.input(domain.CauseScheduled))
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("Loxon's topic was not read", "error", err)
+		c.read(ctx)
+		c.reads, c.seekAt = later(ctx, true, c.reads, wait)
+		return
+	}
+	c.take(got)
+	failed := got.Failure != "" || got.SeekAt != nil // by the worker's clock it is not due, maybe
+	c.reads, c.seekAt = later(ctx, failed, c.reads, wait)
 }
 
 // later is when an attempt follows a failed one, and the how-manieth failure that was.
@@ -181,7 +225,7 @@ func (c *contract) call(ctx workflow.Context, queue string,
 
 // rest waits for news, for the next attempt, or until something is late.
 func (c *contract) rest(ctx workflow.Context, what string) {
-	if c.now.Undated && c.now.Reason == "" {
+	if c.now.Undated && !c.now.State.Terminal() && !c.raised(domain.ReasonNoContractDate) {
 		c.raise(ctx, domain.ReasonNoContractDate)
 		return
 	}
@@ -191,8 +235,15 @@ func (c *contract) rest(ctx workflow.Context, what string) {
 		return
 	}
 	next := time.Time{}
-	if !c.now.Held && c.now.Untold > 0 {
+	switch {
+	case c.now.Held || c.now.Untold == 0:
+	case c.aside(ctx):
+		next = *c.now.AsideUntil
+	default:
 		next = c.tellAt
+	}
+	if c.now.SeekAt != nil {
+		next = earliest(next, last(*c.now.SeekAt, c.seekAt))
 	}
 	if !c.now.Held && c.asks() {
 		next = earliest(next, c.gatherAt)
@@ -208,15 +259,24 @@ func (c *contract) rest(ctx workflow.Context, what string) {
 
 // lateAt is when a person is asked to look, and why; zero when never.
 func (c *contract) lateAt() (time.Time, domain.OperatorReason) {
+	ended := c.now.State.Terminal()
 	switch {
-	case c.in.RaiseAfter == 0 || c.now.Reason != "" || c.now.State.Terminal() || c.now.Held:
-		return time.Time{}, ""
-	case c.now.UntoldSince != nil:
+	case c.in.RaiseAfter == 0 || c.now.Held:
+	case c.now.UntoldSince != nil && (!ended || c.now.LateAfterEnd) && !c.raised(domain.ReasonEventLate) && !c.raised(domain.ReasonEventRejected):
 		return c.now.UntoldSince.Add(c.in.RaiseAfter), domain.ReasonEventLate
-	case !c.now.Sent:
+	case !ended && !c.now.Sent && !c.raised(domain.ReasonDossierLate) && !c.raised(domain.ReasonDossierRefused) && !c.raised(domain.ReasonNoContractDate):
 		return c.now.Began.Add(c.in.RaiseAfter), domain.ReasonDossierLate
 	}
 	return time.Time{}, ""
+}
+
+// raised says whether a person is asked to look for this reason. Results from before
+// incidents were kept name one reason only: none was raised beside another then.
+func (c *contract) raised(why domain.OperatorReason) bool {
+	if len(c.now.Raised) == 0 {
+		return c.now.Reason != ""
+	}
+	return slices.Contains(c.now.Raised, why)
 }
 
 // raise asks a person to look, in the ledger and in Temporal.
@@ -244,6 +304,9 @@ func (c *contract) show(ctx workflow.Context, next time.Time) {
 	}
 	if c.now.Failure != "" {
 		details += " · last failure: " + c.now.Failure
+	}
+	if c.now.AsideUntil != nil {
+		details += " · a second operator is to say whether an event is set aside"
 	}
 	if c.now.Held {
 		details += " · held by an operator"

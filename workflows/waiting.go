@@ -59,4 +59,12 @@ func earliest(instants ...time.Time) (first time.Time) {
 	return first
 }
 
+// last is the later of two instants.
+func last(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }

@@ -98,6 +98,11 @@ func TestWire(t *testing.T) {
 			Blocked: 2, Undated: true, Untold: 3, UntoldSince: &noon, Began: noon, Attempts: 4, Failure: "timeout"},
 			`{"orderId":7,"state":"sent","sent":true,"held":true,"reason":"event_late","missing":1,"blocked":2,"undated":true,"untold":3,` +
 				`"untoldSince":"2026-02-17T12:00:00Z","began":"2026-02-17T12:00:00Z","attempts":4,"failure":"timeout"}`},
+		{activities.CollectionStanding{OrderID: 7, State: domain.PaymentOrderExecuted, Sent: true, Reason: domain.ReasonEventLate, Untold: 1, UntoldSince: &noon,
+			Raised: []domain.OperatorReason{domain.ReasonLoanChanged, domain.ReasonEventLate}, LateAfterEnd: true, AsideUntil: &noon, SeekAt: &noon, Began: noon},
+			`{"orderId":7,"state":"executed","sent":true,"reason":"event_late","untold":1,"untoldSince":"2026-02-17T12:00:00Z",` +
+				`"raised":["loan_changed","event_late"],"lateAfterEnd":true,"asideUntil":"2026-02-17T12:00:00Z","seekAt":"2026-02-17T12:00:00Z",` +
+				`"began":"2026-02-17T12:00:00Z","attempts":0}`},
 		{activities.IntakePageInput{BatchID: 5, After: 12}, `{"batchId":"5","after":"12"}`},
 		{activities.IntakePageInput{BatchID: 5}, `{"batchId":"5"}`},
 		{activities.IntakePageResult{Last: 12, Full: true, Started: 1, Failed: 2}, `{"last":"12","full":true,"started":1,"failed":2}`},

@@ -6,6 +6,10 @@
 // document has none. So is traceparent, of W3C Trace Context, on events that came while
 // somebody traced; it is that of the event and not of the attempt.
 //
+// A message may have the header skipped-seq: the numbers directly before its own that will never
+// come, such as "3" or "3,4". Two people set those events aside because they can never be
+// published; a reader that finds any other gap has lost something.
+//
 // Sending may be repeated, with the same bytes and headers, and has to be until it succeeds: an error
 // of Send does not mean that nothing was stored, unless the Failure is Final. Order holds
 // as long as message n+1 of a contract is sent only after message n was acknowledged; who

@@ -155,6 +155,9 @@ type Message struct {
 	EventID   string // header event-id: contract/seq
 	Seq       int64  // header event-seq, from 1 without gaps per contract
 	ProcessID string // header process-id: the workflow that sends; "" = none
+	// Skipped is the header skipped-seq: the numbers directly before Seq that are never sent,
+	// separated by commas, the same at each repetition; "" = no header.
+	Skipped string
 	// Traceparent is the header of that name, as W3C Trace Context writes it: the trace that
 	// the event came from, the same at each repetition; "" = no header.
 	Traceparent string
@@ -216,11 +219,17 @@ func (p *Producer) send(ctx context.Context, m Message) (Receipt, error) {
 	return Receipt{}, f
 }
 
+// skippedHeader names the numbers that are never sent.
+const skippedHeader = "skipped-seq"
+
 func (m Message) headers() []kafka.Header {
 	headers := []kafka.Header{
 		{Key: "event-id", Value: []byte(m.EventID)},
 		{Key: "event-seq", Value: strconv.AppendInt(nil, m.Seq, 10)},
 		{Key: "process-id", Value: []byte(m.ProcessID)},
+	}
+	if m.Skipped != "" {
+		headers = append(headers, kafka.Header{Key: skippedHeader, Value: []byte(m.Skipped)})
 	}
 	if m.Traceparent != "" {
 		headers = append(headers, kafka.Header{Key: traceHeader, Value: []byte(m.Traceparent)})

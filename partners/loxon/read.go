@@ -17,6 +17,7 @@ type Record struct {
 	EventID   string // headers; "" when missing
 	Seq       string
 	ProcessID string
+	Skipped   string
 	Receipt
 }
 
@@ -35,6 +36,11 @@ func ReadTopic(ctx context.Context, o Options, visit func(Record) error) (map[in
 		return nil, err
 	}
 	defer func() { _ = p.Close() }() // it wrote nothing
+	return p.Read(ctx, visit)
+}
+
+// Read reads the producer's own topic, as ReadTopic does.
+func (p *Producer) Read(ctx context.Context, visit func(Record) error) (map[int]Retained, error) {
 	partitions, err := p.retained(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("Loxon's topic %q at %s cannot be read: %w", p.topic, p.where(), err)
@@ -118,6 +124,8 @@ func record(m kafka.Message) Record {
 			r.Seq = string(h.Value)
 		case "process-id":
 			r.ProcessID = string(h.Value)
+		case skippedHeader:
+			r.Skipped = string(h.Value)
 		}
 	}
 	return r

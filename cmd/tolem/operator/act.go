@@ -15,6 +15,9 @@ type action struct {
 	use, short string
 	more       string // what else its help says
 	fields     []field
+	// within is the list of the process whose member the action is about, and the key of the
+	// field that names the member: it goes into the path. Both are "" for the process itself.
+	within, member string
 }
 
 // field is a flag that goes into the action's body.
@@ -94,7 +97,12 @@ func (k kind) runAction(cmd *cobra.Command, o Options, a action, id string) erro
 			return err
 		}
 	}
-	raw, err := c.post(cmd.Context(), k.of(id)+"/"+a.use, key, body)
+	path := k.of(id)
+	if a.within != "" {
+		path += "/" + a.within + "/" + url.PathEscape(body[a.member])
+		delete(body, a.member)
+	}
+	raw, err := c.post(cmd.Context(), path+"/"+a.use, key, body)
 	if err != nil {
 		return k.advised(err, say)
 	}
@@ -147,6 +155,7 @@ var effects = map[string]string{
 	"resolved":  "it is resolved: two operators have said the same",
 	"retried":   "what is missing is asked for, and what is not told is told, at once",
 	"closed":    "it is closed: two operators have said the same",
+	"set_aside": "the event is set aside: two operators have said the same, and it is never published",
 	"declined":  "the proposal is dropped",
 }
 

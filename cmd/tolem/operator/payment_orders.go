@@ -31,12 +31,19 @@ type paymentOrder struct {
 		ErrorCode int                `json:"error_code"`
 	} `json:"dossier"`
 	Attempts      int        `json:"attempts"`
+	Unsent        int        `json:"unsent_events"`
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	SentAt        *time.Time `json:"sent_at"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
 	beside
 }
+
+var (
+	// ofOrder says which payment order an action is about.
+	ofOrder = field{flag: "reference", key: "reference", usage: "the payment order (PTP…), so that a command that comes late is not about the contract's next one"}
+	ofEvent = field{flag: "event", key: "event", usage: "the event's ID, as the list of events has it"}
+)
 
 func paymentOrders() kind {
 	dated := field{flag: "contract-date", key: "contract_date", usage: "the day of the loan contract, such as 2020-01-31, where nobody told it"}
@@ -52,12 +59,23 @@ func paymentOrders() kind {
 			{use: "actions", short: "What people ordered for a contract: who, why, when, and what it did.", title: "Actions", table: actionTable()},
 		},
 		actions: []action{
-			{use: "retry", short: "Ask again for what was refused, and tell what is not told, at once.", fields: []field{becauseOf, dated}},
-			{use: "hold", short: "Ask for nothing and tell nothing until it is released.", fields: []field{becauseOf}},
-			{use: "release", short: "Go on at once.", fields: []field{becauseOf}},
-			{use: "close", short: "End it; a second operator confirms within a day.", fields: []field{becauseOf}, more: `
+			{use: "retry", short: "Ask again for what was refused, and tell what is not told, at once.", fields: []field{becauseOf, dated, ofOrder}},
+			{use: "hold", short: "Ask for nothing and tell nothing until it is released.", fields: []field{becauseOf, ofOrder}},
+			{use: "release", short: "Go on at once.", fields: []field{becauseOf, ofOrder}},
+			{use: "close", short: "End it; a second operator confirms within a day.", fields: []field{becauseOf, ofOrder}, more: `
 The first operator's word proposes it, the second one's, with a token of his own and within
-a day, ends it. Loxon is told of neither.`},
+a day, ends it. Loxon is notified of neither. What the client's bank executes afterwards is
+published all the same, and needs a person.`},
+			{use: "decline", short: "Decline what a colleague proposed, or withdraw a proposal of your own.", fields: []field{becauseOf, ofEvent}, more: `
+With --event it is the proposal to set that event aside; without, everything that is
+proposed for the contract. Nothing else changes.`},
+			{use: "set-aside", short: "Never publish an event; a second operator confirms within a day.", within: "events", member: "event",
+				fields: []field{becauseOf, {flag: "event", key: "event", usage: ofEvent.usage + " (required)", required: true}}, more: `
+For an event that can never be published and holds up those after it. The first operator's
+word proposes it, and nothing of the contract is sent until a second one's, the proposal is
+declined, or a day has passed. If an attempt to publish it was made, Loxon's topic is read
+to its end first; the second operator is told to wait until then. Totals still count the
+event, and the next message names its number in the header skipped-seq.`},
 		},
 	}
 }
@@ -117,8 +135,14 @@ var paymentOrderReasons = map[domain.OperatorReason]string{
 	domain.ReasonDossierRefused: "A person has to look: the core banking system refuses a part of the dossier, and is not asked for it again until somebody says so. Mend the client's or the contract's data there first.",
 	domain.ReasonNoContractDate: "A person has to look: nobody told the day of the loan contract, and it is not to be guessed. Tell it with retry --contract-date.",
 	domain.ReasonDossierLate:    "A person has to look: a part of the dossier is missing for longer than COLLECTION_RAISE. It is asked for all the while; see why no answer comes.",
-	domain.ReasonEventRejected:  "A person has to look: the broker will never take an event as it is. Look at the broker's settings.",
-	domain.ReasonEventLate:      "A person has to look: an event is not told to Loxon for longer than COLLECTION_RAISE. See whether the broker answers.",
+	domain.ReasonEventRejected:  "A person has to look: the broker will never take an event as it is. Look at the broker's settings; if it can never be published, set it aside.",
+
+	domain.ReasonLoanChanged:        "A person has to look: IBAN, IIN or currency of the loan changed after its request was sent. Close the payment order if it collects from the wrong account; the next report begins another one.",
+	domain.ReasonLoanAfterExecuted:  "A person has to look: a corrected loan came on the day of an execution in full, and began nothing, or the client would be collected from twice. If it is to be collected, it is when it is reported on another day.",
+	domain.ReasonExecutedAfterClose: "Two people have to say where the money is: the client's bank executed a payment order that two operators had closed. Loxon is notified of it.",
+	domain.ReasonPublishedAside:     "A person has to look: Loxon's topic holds an event that two operators had set aside. Tell Loxon's operators.",
+	domain.ReasonEventKeyShared:     "Two people have to say where the money is: before this version, events of several payment orders came under one key. Compare each of them with the client's bank: one may be a repetition that was booked on the wrong payment order.",
+	domain.ReasonEventLate:          "A person has to look: an event is not told to Loxon for longer than COLLECTION_RAISE. See whether the broker answers.",
 }
 
 func (o paymentOrder) why(c clock) []string {
@@ -132,6 +156,8 @@ func (o paymentOrder) why(c clock) []string {
 	add(true, cmp.Or(o.against(string(o.State)), paymentOrderStates[o.State]))
 	add(o.NeedsOperator, reasonIn(paymentOrderReasons, o.Reason))
 	add(o.Held, "A person holds it: nothing is asked for or told until it is released.")
+	add(!open && o.Unsent == 1, "An event of the contract is not published yet.")
+	add(!open && o.Unsent > 1, fmt.Sprintf("%d events of the contract are not published yet.", o.Unsent))
 	add(open && o.CloseUntil != nil, "A first operator wants it closed: a second one may confirm until "+c.due(o.CloseUntil)+".")
 	add(open && o.NextAttemptAt != nil, "The next attempt is made by itself at "+c.due(o.NextAttemptAt)+".")
 	return said
@@ -139,8 +165,9 @@ func (o paymentOrder) why(c clock) []string {
 
 func (o paymentOrder) steps() []step {
 	var can []step
+	open := !o.State.Terminal()
 	offer := func(holds bool, a domain.Action, st step) {
-		if holds && !o.State.Terminal() {
+		if holds {
 			st.verb = string(a)
 			can = append(can, st)
 		}
@@ -153,22 +180,30 @@ func (o paymentOrder) steps() []step {
 	if o.CloseUntil != nil {
 		ending = step{words: "as the second operator, end it", flags: forReason, confirms: true}
 	}
-	offer(!o.Held, domain.ActionRetry, again)
-	offer(!o.Held, domain.ActionHold, step{words: "ask for nothing and tell nothing for a while", flags: forReason})
-	offer(o.Held, domain.ActionRelease, step{words: "go on at once", flags: forReason})
-	offer(true, domain.ActionClose, ending)
+	offer(open && !o.Held || !open && o.Unsent > 0, domain.ActionRetry, again)
+	offer(open && !o.Held, domain.ActionHold, step{words: "ask for nothing and tell nothing for a while", flags: forReason})
+	offer(open && o.Held, domain.ActionRelease, step{words: "go on at once", flags: forReason})
+	offer(open, domain.ActionClose, ending)
+	offer(open && o.CloseUntil != nil, domain.ActionDecline, step{words: "decline that it is ended", flags: forReason})
+	offer(o.Unsent > 0 && o.NeedsOperator, domain.ActionSetAside,
+		step{words: "propose never to publish an event; a second operator confirms within a day", flags: "--event ID " + forReason})
 	return can
 }
 
 // event is what is shown of one status that came for a contract.
 type event struct {
+	ID         int64                    `json:"id"`
 	Status     string                   `json:"status"`
 	Verdict    string                   `json:"verdict"`
 	State      domain.PaymentOrderState `json:"state_after"`
 	ReceivedAt time.Time                `json:"received_at"`
 	Seq        *int64                   `json:"event_seq"`
 	Increment  json.Number              `json:"paid_increment"`
-	Told       *struct {
+	SetAside   *struct {
+		Until *time.Time `json:"until"`
+		At    *time.Time `json:"at"`
+	} `json:"set_aside"`
+	Told *struct {
 		Topic     string    `json:"topic"`
 		Partition int       `json:"partition"`
 		Offset    int64     `json:"offset"`
@@ -178,7 +213,7 @@ type event struct {
 
 func eventTable() listing {
 	head := func(c clock) []string {
-		return []string{"SEQ", "RECEIVED (" + c.name() + ")", "STATUS", "VERDICT", "PAID", "STATE AFTER", "TOLD LOXON"}
+		return []string{"ID", "SEQ", "RECEIVED (" + c.name() + ")", "STATUS", "VERDICT", "PAID", "STATE AFTER", "TOLD LOXON"}
 	}
 	return tableOf(head, func(e event, c clock) []string {
 		seq, told := "", "not yet"
@@ -187,10 +222,14 @@ func eventTable() listing {
 			told = fmt.Sprintf("%s, %s/%d/%d", c.at(e.Told.At), e.Told.Topic, e.Told.Partition, e.Told.Offset)
 		case e.Verdict == string(domain.StatusRepeated):
 			told = "never: it came before"
+		case e.SetAside != nil && e.SetAside.At != nil:
+			told = "never: set aside " + c.at(*e.SetAside.At)
+		case e.SetAside != nil && e.SetAside.Until != nil && e.SetAside.Until.After(c.now):
+			told = "not yet; a second operator may set it aside until " + c.due(e.SetAside.Until)
 		}
 		if e.Seq != nil {
 			seq = strconv.FormatInt(*e.Seq, 10)
 		}
-		return []string{seq, c.at(e.ReceivedAt), e.Status, e.Verdict, e.Increment.String(), string(e.State), told}
+		return []string{strconv.FormatInt(e.ID, 10), seq, c.at(e.ReceivedAt), e.Status, e.Verdict, e.Increment.String(), string(e.State), told}
 	})
 }

@@ -61,6 +61,8 @@ func (p *problem) advice() string {
 		return "give another --idempotency-key, or none"
 	case p.Code == "second_operator_needed":
 		return "have a second operator give the same command, with a token of his own, within a day"
+	case p.Code == "topic_not_read":
+		return "give the same command again in some minutes: it is one action"
 	case p.Code == "internal":
 		return "look for the request in the API's log; the same command again is safe"
 	case p.Status >= 500 && p.RetryAfter != "":
@@ -88,7 +90,8 @@ func (k kind) advised(err error, say commandLine) error {
 	case "payment_held", "order_held":
 		p.next = "let it go first: " + say.of("release", say.id, "--reason '…'")
 	case "payment_ended", "order_ended", "not_held", "operator_not_needed", "in_progress", "pay_sent", "never_paid", "awaiting_payer", "other_outcome",
-		"not_proposed", "never_sent", "bank_says_otherwise", "reject_first", "incident_closed":
+		"not_proposed", "never_sent", "bank_says_otherwise", "reject_first", "incident_closed",
+		"event_published", "event_set_aside", "event_not_due":
 		p.next = "see what can be done: " + say.of("show", say.id, "")
 	}
 	return err

@@ -287,6 +287,33 @@ func TestActionsOnWhatIsStuck(t *testing.T) {
 	d.sees(0, []string{`"state":"closed"`}, "payment-orders", "show", contract, "--json")
 }
 
+// A close is withdrawn, and an event that can never be published is set aside by two people.
+func TestSettingAsideAndDeclining(t *testing.T) {
+	const contract = "ДБЗ/7 Қ"
+	d := newDesk(t)
+	d.takes(contract)
+	o, err := d.ledger.PaymentOrder(t.Context(), contract)
+	must(t, err)
+	for _, part := range domain.DossierParts() {
+		must(t, d.ledger.RecordPart(t.Context(), storage.GatheredPart{Contract: contract, Asked: o.Account(), Call: storage.Call{Process: o.Contract.WorkflowID(), At: time.Now()},
+			Outcome: storage.Outcome{Kind: storage.Answered}, Item: storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartGot, UpdatedAt: storage.At(time.Now())}}))
+	}
+	_, err = d.ledger.SendRequest(t.Context(), contract, o.ID, time.Now())
+	must(t, err)
+	d.sees(0, []string{"done: it is proposed"}, "payment-orders", "close", contract, "--reason", "paid in cash", "--reference", string(o.OrderRef))
+	d.sees(0, []string{"done: the proposal is dropped", "is sent"}, "payment-orders", "decline", contract, "--reason", "a mistake")
+	d.sees(1, []string{"not_proposed (HTTP 409)", "see what can be done"}, "payment-orders", "decline", contract, "--reason", "another")
+	d.sees(0, []string{"ID  SEQ", "1   1", "not yet"}, "payment-orders", "events", contract)
+	aside := []string{"payment-orders", "set-aside", contract, "--event", "1", "--reason", "its date cannot be written"}
+	d.sees(2, []string{"--event is missing"}, "payment-orders", "set-aside", contract, "--reason", "x")
+	d.sees(0, []string{"done: it is proposed"}, aside...)
+	d.sees(0, []string{"already done"}, aside...)
+	d.env["TOLEM_TOKEN"] = "second-secret"
+	d.sees(0, []string{"done: the event is set aside"}, aside...)
+	d.sees(0, []string{"never: set aside"}, "payment-orders", "events", contract)
+	d.sees(1, []string{"not_found"}, "payment-orders", "set-aside", contract, "--event", "77", "--reason", "x")
+}
+
 // Every way to fail says what happened and what to do next, with its exit code.
 func TestProblemsAndExitCodes(t *testing.T) {
 	d := newDesk(t)
