@@ -53,7 +53,7 @@ func TestStoredStatusThatLoxonCannotBeToldOf(t *testing.T) {
 	o, err := ledger.PaymentOrder(t.Context(), "KD/year-0")
 	require.NoError(t, err)
 	_, _, _, err = ledger.ReportStatus(t.Context(), storage.ReportedStatus{ // as that version did
-		OrderID: o.ID, Contract: o.Contract, Caller: "k2", Key: "old", Status: domain.StatusRequestConfirmed, At: time.Now(), EventAt: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)})
+		Contract: o.Contract, Caller: "k2", Key: "old", Status: domain.StatusRequestConfirmed, At: time.Now(), EventAt: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, user.reports("KD/year-0", "new", `{"status":"payment order executed","paid_amount":1000}`))
 	eventually(t, "an operator is asked", func() bool { return user.readsContract("KD/year-0").NeedsOperator })

@@ -70,8 +70,8 @@ func (c *caller) got(contract string) (parts int) {
 	return parts
 }
 
-// A contract whose payment order ended returns on another day: a new payment order, with
-// references of its own, and events that go on counting.
+// A contract whose payment order ended returns, corrected on the same day or on another day: a
+// new payment order, with references of its own, and events that go on counting.
 func TestContractReturns(t *testing.T) {
 	t.Parallel()
 	i := startInfraWith(t, map[string]string{"TIMEZONE": "Etc/GMT+12"}) // the last place where a day ends
@@ -94,13 +94,21 @@ func TestContractReturns(t *testing.T) {
 	require.Equal(t, http.StatusCreated, user.reports("KD/returns", "n", `{"status":"payment order not accepted"}`))
 	user.findsContract("KD/returns", "not_accepted")
 
-	code, text = user.sendsLoans(loanJSON("KD/returns", 1001)) // on the same day it begins nothing
+	code, text = user.sendsLoans(loan, loanJSON("KD/other", 1)) // unchanged, it begins nothing on the same day
 	require.Zero(t, code, text)
 	require.Equal(t, first.Reference, user.readsContract("KD/returns").Reference)
-	code, text = tomorrow.sendsLoans(loan)
+	code, text = user.sendsLoans(loanJSON("KD/returns", 1001))
 	require.Zero(t, code, text)
 	second := user.findsContract("KD/returns", "sent")
 	require.NotEqual(t, first.Reference, second.Reference)
-	eventually(t, "it is told", func() bool { return user.toldOf("KD/returns") == 3 })
-	require.Equal(t, []string{"request was sent 0", "payment order not accepted 0", "request was sent 0"}, statusesOf(t, i.told(3), "KD/returns"))
+	require.Equal(t, http.StatusCreated, user.reports("KD/returns", "n2", `{"status":"payment order not accepted"}`))
+	user.findsContract("KD/returns", "not_accepted")
+	code, text = tomorrow.sendsLoans(loan)
+	require.Zero(t, code, text)
+	third := user.findsContract("KD/returns", "sent")
+	require.NotContains(t, []string{first.Reference, second.Reference}, third.Reference)
+	eventually(t, "it is told", func() bool { return user.toldOf("KD/returns") == 5 })
+	require.Equal(t, []string{
+		"request was sent 0", "payment order not accepted 0", "request was sent 0", "payment order not accepted 0", "request was sent 0",
+	}, statusesOf(t, i.told(6), "KD/returns"))
 }

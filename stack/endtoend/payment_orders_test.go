@@ -30,7 +30,7 @@ type paymentOrder struct {
 
 // toldEvent is one message of Loxon's topic, as a reader of its own sees it.
 type toldEvent struct {
-	contract, id, seq, value string
+	contract, id, seq, skipped, value string
 }
 
 // The debtor of every loan, invented.
@@ -106,6 +106,8 @@ func (i *infra) told(atLeast int) (events []toldEvent) {
 					e.id = string(h.Value)
 				case "event-seq":
 					e.seq = string(h.Value)
+				case "skipped-seq":
+					e.skipped = string(h.Value)
 				}
 			}
 			events = append(events, e)
