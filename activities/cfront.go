@@ -240,14 +240,14 @@ func (c *CFRONT) AskPayout(ctx context.Context, in OrderCallInput) (OrderCallRes
 		return OrderCallResult{}, err
 	}
 	paid, callErr := c.Bank.CheckPaid(numbered(ctx, made.call), o.BankOrderID)
-	after := storage.OrderAfter{}
+	after, word := storage.OrderAfter{}, ""
 	if callErr == nil {
-		after.ToCard = &paid.CanReturnToCard
+		after.ToCard, word = &paid.CanReturnToCard, domain.WordNotPaid
 		if paid.FullyPaid {
-			after.State = domain.OrderPaidOut
+			after.State, word = domain.OrderPaidOut, domain.WordPaid
 		}
 	}
-	return c.record(ctx, in, made, answered(callErr, paid.Meta, ""), after)
+	return c.record(ctx, in, made, answered(callErr, paid.Meta, word), after)
 }
 
 // AskContract fetches number and date of the credit contract from the letter's data;

@@ -109,7 +109,11 @@ func (c *CFRONT) reversed(ctx context.Context, in ReturnCallInput, r goodsReturn
 	made := in.call(ctx, callData, body)
 	made.Attempt = r.Attempts
 	data, err := c.Bank.OrderData(numbered(ctx, made), r.bankOrderID, in.OrderID.String())
-	return data, answered(err, data.Meta, ""), made, nil
+	sum := ""
+	if err == nil {
+		sum = data.Reversed().String()
+	}
+	return data, answered(err, data.Meta, sum), made, nil
 }
 
 // goodsReturn is a return, and its order's number at the bank.

@@ -26,6 +26,12 @@ func ParseBankState(words string) BankState {
 	return BankState{State: state, SubState: subState}
 }
 
+// The journal's words for what the bank answers when it is asked whether it has paid.
+const (
+	WordPaid    = "paid"
+	WordNotPaid = "not_paid"
+)
+
 // BankMeaning is what a state at the bank means for the order.
 type BankMeaning string
 

@@ -24,22 +24,25 @@ func bankAttempts(tx *gorm.DB, process, call string) ([]domain.BankAttempt, erro
 	if err != nil {
 		return nil, err
 	}
+	outcomes := outcomesOf(rows)
 	var attempts []domain.BankAttempt
-	begun := map[int64]int{} // place in attempts by the started row's id
 	for _, r := range rows {
 		if r.Phase == phaseStarted {
-			begun[r.ID] = len(attempts)
-			attempts = append(attempts, domain.BankAttempt{})
-			continue
-		}
-		if i, ok := begun[*r.StartedID]; ok {
-			attempts[i] = domain.BankAttempt{
-				Reported: true, Kind: domain.Kind(r.Outcome), Failure: r.Failure, Status: r.HTTPStatus,
-				OwnBody: r.ResultMessage != "", // the text of the bank's own error body
-			}
+			attempts = append(attempts, r.attempt(outcomes).AtBank())
 		}
 	}
 	return attempts, nil
+}
+
+// AtBank is a call to the bank as the rule for a certain refusal reads it.
+func (a Attempt) AtBank() domain.BankAttempt {
+	if !a.Reported {
+		return domain.BankAttempt{}
+	}
+	return domain.BankAttempt{
+		Reported: true, Kind: domain.Kind(a.Outcome), Failure: a.Failure, Status: a.HTTPStatus,
+		OwnBody: a.ResultMessage != "", // the text of the bank's own error body
+	}
 }
 
 // lockOrder locks an order's row to the end of the transaction, and reads it: whoever

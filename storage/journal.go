@@ -97,15 +97,23 @@ func (l *Ledger) Attempts(ctx context.Context, process string, after int64, limi
 	if err != nil {
 		return nil, fmt.Errorf("read attempts of %s: %w", process, err)
 	}
-	reported := make(map[int64]journalRow, len(outcomes))
-	for _, o := range outcomes {
-		reported[*o.StartedID] = o
-	}
+	reported := outcomesOf(outcomes)
 	attempts := make([]Attempt, 0, len(begun))
 	for _, b := range begun {
 		attempts = append(attempts, b.attempt(reported))
 	}
 	return attempts, nil
+}
+
+// outcomesOf are the outcomes among some rows, by the started rows that they belong to.
+func outcomesOf(rows []journalRow) map[int64]journalRow {
+	outcomes := map[int64]journalRow{}
+	for _, r := range rows {
+		if r.Phase == phaseOutcome && r.StartedID != nil {
+			outcomes[*r.StartedID] = r
+		}
+	}
+	return outcomes
 }
 
 func (r journalRow) attempt(reported map[int64]journalRow) Attempt {

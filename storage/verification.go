@@ -192,12 +192,7 @@ func journalOf(tx *gorm.DB, processes []string, into map[string]*ProcessRecord) 
 	if err := tx.Where("process IN ?", processes).Order("id").Find(&rows).Error; err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	outcomes := map[int64]journalRow{}
-	for _, r := range rows {
-		if r.Phase == phaseOutcome && r.StartedID != nil {
-			outcomes[*r.StartedID] = r
-		}
-	}
+	outcomes := outcomesOf(rows)
 	for _, r := range rows {
 		record := into[r.Process]
 		switch r.Phase {

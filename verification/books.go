@@ -122,31 +122,34 @@ func (v *verifier) centreAgrees(p storage.Payment, r storage.ProcessRecord) {
 	}
 }
 
-// bankAgrees checks an order against the bank's books.
-func (v *verifier) bankAgrees(o storage.InstalmentOrder) {
+// bankAgrees checks an order against the bank's books. Where people recorded where the money
+// really is, that counts instead of the state.
+func (v *verifier) bankAgrees(o storage.InstalmentOrder, r storage.ProcessRecord) {
 	if v.bank == nil {
 		return
 	}
-	id, b := o.ID.WorkflowID(), v.bank[string(o.ID)]
+	id, b, fixed := o.ID.WorkflowID(), v.bank[string(o.ID)], correction(r)
 	if b == nil {
-		v.report.check(Partner, id, o.BankOrderID == "" && o.State != domain.OrderPaidOut, "%s, and the bank does not know it", o.State)
+		v.report.check(Partner, id, o.BankOrderID == "" && o.State != domain.OrderPaidOut || fixed != nil, "%s, and the bank does not have it", o.State)
 		return
 	}
 	b.ours = true
 	v.report.check(OneEffect, id, b.Creates == 1 && b.Confirms+b.Rejects <= 1, "created %d times, confirmed %d, rejected %d", b.Creates, b.Confirms, b.Rejects)
+	sale := b.State.Main == "SUCCESS" && b.State.Sub != "RETURNED"
 	resolved := o.ResolvedAction != nil // by two people, while the bank was silent
-	switch o.State {
-	case domain.OrderPaidOut:
+	switch {
+	case fixed != nil:
+		v.report.check(Partner, id, sale == (fixed.Money == domain.MoneyMoved), "corrected to %s, and at the bank %s %s", fixed.Money, b.State.Main, b.State.Sub)
+	case o.State == domain.OrderPaidOut:
 		known := o.BankOrderID == b.Number || resolved && o.BankOrderID == ""
 		v.report.check(Partner, id, b.State.Main == "SUCCESS" && known, "paid out, and at the bank %s %s", b.State.Main, b.State.Sub)
-	case domain.OrderFailed:
-		ended := b.State.Main == "FAIL" || b.State.Sub == "RETURNED" || resolved && b.State.Main != "SUCCESS"
-		v.report.check(Partner, id, ended, "failed, and at the bank %s %s", b.State.Main, b.State.Sub)
+	case o.State == domain.OrderFailed:
+		v.report.check(Partner, id, !sale && (resolved || b.State.Main != "IN_PROCESS"), "failed, and at the bank %s %s", b.State.Main, b.State.Sub)
 	}
 }
 
-// bankTookBack checks a return against the bank's books.
-func (v *verifier) bankTookBack(r storage.OrderReturn) {
+// bankTookBack checks a return against the bank's books, or against people's correction.
+func (v *verifier) bankTookBack(r storage.OrderReturn, record storage.ProcessRecord) {
 	if v.bank == nil {
 		return
 	}
@@ -158,10 +161,13 @@ func (v *verifier) bankTookBack(r storage.OrderReturn) {
 			}
 		}
 	}
-	id := r.OrderID.ReturnWorkflowID(r.ID)
+	id, returned, says := r.WorkflowID(), r.State == domain.ReturnReturned, string(r.State)
+	if c := correction(record); c != nil {
+		returned, says = c.Money == domain.MoneyMoved, says+", corrected to "+string(c.Money)
+	}
 	v.report.check(OneEffect, id, times <= 1, "taken back %d times", times)
 	if r.State.Terminal() {
-		v.report.check(Partner, id, (times == 1) == (r.State == domain.ReturnReturned), "%s, and the bank took it back %d times", r.State, times)
+		v.report.check(Partner, id, (times == 1) == returned, "%s, and the bank took it back %d times", says, times)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"tolem/domain"
 	"tolem/partners/loxon"
 	"tolem/storage"
 )
@@ -21,6 +22,10 @@ type Options struct {
 	// Books is the address of partners that show their books, as `go run ./simulators`
 	// and `go run ./stack` do; "" asks none.
 	Books string
+	// Words is what the bank's sub-states mean where they differ from the document, and
+	// PaidByState that a confirmed instalment counts as paid out, as the workers have them.
+	Words       domain.BankWords
+	PaidByState bool
 	// AllEnded makes a finding of every process that has not ended, and of every unsent event.
 	AllEnded bool
 	// Grace is how long an open row may be without a running workflow, which the sweep

@@ -50,6 +50,10 @@ const (
 	CheckPaidClientRepaid CheckPaidMeaning = "client_repaid"
 )
 
+// PaidByState says that check/paid is about the client's repayment, so that a confirmed order
+// counts as paid out.
+func (a Agreement) PaidByState() bool { return a.CheckPaid == CheckPaidClientRepaid }
+
 // ErrAgreement is wrapped by every error of ReadAgreement.
 var ErrAgreement = errors.New("not an agreement with the bank")
 

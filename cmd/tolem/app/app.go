@@ -171,7 +171,7 @@ func (r *Running) startWorker(ctx context.Context, c Config, p partners, metrics
 		Balance:   &activities.Balance{Ledger: r.ledger, Centre: centre, Temporal: r.temporal, Metrics: metrics, Nudges: activities.NudgeLimiter()},
 		Catalogue: &activities.Catalogue{Ledger: r.ledger, Centre: centre, Metrics: metrics},
 		CFRONT: &activities.CFRONT{Ledger: r.ledger, Bank: p.bank, Words: c.CFRONT.Agreement.SubStates, Metrics: metrics,
-			PaidByState: c.CFRONT.Agreement.CheckPaid == cfront.CheckPaidClientRepaid},
+			PaidByState: c.CFRONT.Agreement.PaidByState()},
 		Collection: gathering, Loans: r.loans(c, metrics),
 		Intake:         &activities.Intake{Ledger: r.ledger, Metrics: metrics, Start: start},
 		PartnerTimeout: c.PartnerTimeout,

@@ -12,17 +12,17 @@ import (
 	"tolem/verification"
 )
 
-// VerifyOptions say what Verify looks at beside the ledger.
+// VerifyOptions say what Verify checks beside the ledger.
 type VerifyOptions struct {
 	Books           string // address of partners that show their books; "" asks none
 	AllEnded        bool   // a process that has not ended is a finding
 	WithoutTemporal bool
 	WithoutTopic    bool
 	Grace           time.Duration // that an open row may be without a running workflow
-	Progress        func(string)
+	Progress        func(string)  // is called with what is checked next
 }
 
-// Verify looks whether Tolem kept its promises; it changes nothing. Temporal must answer
+// Verify checks whether Tolem kept its promises; it changes nothing. Temporal must answer
 // unless it is left out.
 func Verify(ctx context.Context, c Config, o VerifyOptions) (*verification.Report, error) {
 	ledger, err := openLedger(ctx, c, false)
@@ -30,7 +30,10 @@ func Verify(ctx context.Context, c Config, o VerifyOptions) (*verification.Repor
 		return nil, err
 	}
 	defer func() { _ = ledger.Close() }() // it was only read
-	v := verification.Options{Ledger: ledger, Books: o.Books, AllEnded: o.AllEnded, Grace: o.Grace, Progress: o.Progress}
+	v := verification.Options{
+		Ledger: ledger, Books: o.Books, AllEnded: o.AllEnded, Grace: o.Grace, Progress: o.Progress,
+		Words: c.CFRONT.Agreement.SubStates, PaidByState: c.CFRONT.Agreement.PaidByState(),
+	}
 	if !o.WithoutTemporal {
 		c.Temporal.Logger = log.NewStructuredLogger(slog.Default())
 		if v.Temporal, err = client.DialContext(ctx, c.Temporal); err != nil {
