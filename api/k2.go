@@ -54,7 +54,7 @@ func (s *Server) takeLoans(c echo.Context) error {
 		return s.refuseK2(c, err)
 	}
 	concerns(c, taken.Batch.WorkflowID())
-	slog.InfoContext(ctx, "loans taken in", "process", taken.Batch.WorkflowID(), "begun", taken.Begun, "updated", taken.Updated)
+	slog.InfoContext(ctx, "loans taken in", "process", taken.Batch.WorkflowID(), "begun", taken.Begun, "updated", taken.Updated, "contradicted", taken.Contradicted)
 	s.metrics.batch(batchOfLoans, map[string]int{
 		rowAccepted: taken.Begun, rowUpdated: taken.Updated, rowReplayed: len(loans) - taken.Begun - taken.Updated,
 	})

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -74,47 +75,58 @@ func (b LoanBatch) known(tx *gorm.DB, loans []Loan) (map[domain.ContractNumber]k
 	return known, nil
 }
 
+// differing is a loan that differs from what the contract's last payment order demands.
+type differing struct {
+	loan   Loan
+	order  PaymentOrder
+	fields domain.LoanFields
+}
+
 // correct takes a corrected loan over into a payment order that was not sent, and has the
 // parts of its dossier that depend on what changed asked for again. An answer to the question
 // from before is not kept: see RecordPart.
-func (b LoanBatch) correct(tx *gorm.DB, o PaymentOrder, loan Loan, differ domain.LoanFields) error {
-	_, err := writePaymentOrder(tx, o.ID, map[string]any{
-		"iban": loan.IBAN, "iinbin": loan.IINBIN, "currency": loan.Currency,
-		"full_name": loan.FullName, "loan_number": loan.LoanNumber, "system": loan.System, "next_attempt_at": nil,
+func correct(tx *gorm.DB, d differing, at time.Time) error {
+	_, err := writePaymentOrder(tx, d.order.ID, map[string]any{
+		"iban": d.loan.IBAN, "iinbin": d.loan.IINBIN, "currency": d.loan.Currency,
+		"full_name": d.loan.FullName, "loan_number": d.loan.LoanNumber, "system": d.loan.System, "next_attempt_at": nil,
 	})
 	if err != nil {
 		return err
 	}
-	again := tx.Model(&DossierItem{}).Where("order_id = ? AND part IN ?", o.ID, differ.DossierParts()).Updates(map[string]any{
+	again := tx.Model(&DossierItem{}).Where("order_id = ? AND part IN ?", d.order.ID, d.fields.DossierParts()).Updates(map[string]any{
 		"state": domain.PartMissing, "answer": "", "error_code": 0, "error_text": "", "digest": "", "media_type": "", "file_name": "", "size": 0,
-		"got_at": nil, "updated_at": At(b.At),
+		"got_at": nil, "updated_at": At(at),
 	})
 	if again.Error != nil {
 		return again.Error
 	}
-	return settleDossier(tx, o)
+	return settleDossier(tx, d.order)
 }
 
 // contradict has a person look at a report that what was sent, or collected, does not agree
 // with. Reported once more by later batches, it raises nothing new.
-func (b LoanBatch) contradict(tx *gorm.DB, o PaymentOrder, loan Loan, differ domain.LoanFields) error {
+func (b LoanBatch) contradict(tx *gorm.DB, d differing, batch domain.BatchID) error {
+	o := d.order
 	if o.State == domain.PaymentOrderExecuted {
-		return raise(tx, contractSubject(o.Contract), domain.ReasonLoanAfterExecuted, string(o.OrderRef)+": "+differ.String())
+		return raise(tx, contractSubject(o.Contract), domain.ReasonLoanAfterExecuted, string(o.OrderRef)+": "+d.fields.String())
 	}
 	last, err := one[loanReport](tx.Where("contract = ? AND order_id = ?", o.Contract, o.ID).Order("day DESC").Limit(1), "report")
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
 		return err
-	case last.account() == loan.account():
+	case last.account() == d.loan.account():
 		return nil
 	}
-	changed := o.Account().Differences(loan.account())
+	changed := o.Account().Differences(d.loan.account())
 	if err := raise(tx, contractSubject(o.Contract), domain.ReasonLoanChanged, string(o.OrderRef)+": "+changed.String()); err != nil {
 		return err
 	}
-	if !differ.Has(domain.LoanCurrency) {
+	if !d.fields.Has(domain.LoanCurrency) {
 		return nil // its report is stored with the others
 	}
-	return b.store(tx, []loanReport{b.report(loan, o.ID, o.BatchID)})
+	if _, err := writePaymentOrder(tx, o.ID, map[string]any{"batch_id": batch}); err != nil { // its process shows the incident
+		return err
+	}
+	return b.store(tx, []loanReport{b.report(d.loan, o.ID, batch)})
 }

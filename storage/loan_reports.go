@@ -151,10 +151,10 @@ func (b LoanBatch) take(tx *gorm.DB, loans []Loan, taken *TakenLoans) error {
 			fresh = append(fresh, loan)
 			continue
 		case domain.LoanCorrects:
-			err = b.correct(tx, k.order, loan, differ)
+			err = correct(tx, differing{loan, k.order, differ}, b.At)
 		case domain.LoanContradicts:
 			taken.Contradicted++
-			err = b.contradict(tx, k.order, loan, differ)
+			err = b.contradict(tx, differing{loan, k.order, differ}, taken.Batch)
 		case domain.LoanRepeats:
 			continue
 		}
