@@ -30,8 +30,8 @@ var recorded = map[string]struct {
 	"balance":   {activities.WorkflowBalance, workflows.Balance, 1},
 	"catalogue": {activities.WorkflowCatalogue, workflows.Catalogue, 1},
 	"intake":    {activities.WorkflowIntake, workflows.Intake, 2},
-	"order":     {activities.WorkflowOrder, workflows.Order, 7},
-	"return":    {activities.WorkflowReturn, workflows.Return, 2},
+	"order":     {activities.WorkflowOrder, workflows.Order, 9},
+	"return":    {activities.WorkflowReturn, workflows.Return, 3},
 	"move":      {activities.WorkflowMove, workflows.OrderMove, 1},
 
 	"paymentorder": {activities.WorkflowPaymentOrder, workflows.PaymentOrder, 3},
