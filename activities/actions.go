@@ -126,6 +126,8 @@ type LookUpInput struct {
 type LookUpResult struct {
 	Known   bool         `json:"known,omitempty"`
 	Outcome domain.State `json:"outcome,omitempty"` // resolve: the state that is asked for
+	// Evidence is what a resolve cites beside its free text.
+	Evidence domain.EvidenceKind `json:"evidence,omitempty"`
 }
 
 // LookUpAction reads an action of a process; one of another process, or of another kind, is
@@ -139,7 +141,28 @@ func (l *Ledger) LookUpAction(ctx context.Context, in LookUpInput) (LookUpResult
 	case err != nil:
 		return LookUpResult{}, err
 	}
-	return LookUpResult{Known: true, Outcome: a.Outcome}, nil
+	return LookUpResult{Known: true, Outcome: a.Outcome, Evidence: a.EvidenceKind}, nil
+}
+
+// ReadInput names a payment.
+type ReadInput struct {
+	PaymentID domain.AgentTransactionID `json:"paymentId"`
+}
+
+// ReadResult is where the ledger has a payment.
+type ReadResult struct {
+	State domain.State `json:"state"`
+	Standing
+}
+
+// ReadPayment reads what a person's action changed in the ledger. It fails only when the
+// ledger does, and for good when there is no such payment.
+func (l *Ledger) ReadPayment(ctx context.Context, in ReadInput) (ReadResult, error) {
+	now, err := l.Ledger.Payment(ctx, in.PaymentID)
+	if err != nil {
+		return ReadResult{}, final(err)
+	}
+	return ReadResult{State: now.State, Standing: standingOf(now)}, nil
 }
 
 // execution is the run that an activity works for.

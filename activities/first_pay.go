@@ -17,7 +17,7 @@ type firstPay struct {
 // firstPays remembers, in this process only, which committed intents have not
 // been used. It is memory on purpose: a process that died cannot know whether
 // its pay went out, so whoever takes over finds nothing here and treats the next
-// pay as a later one, for which 202 and 215 refuse nothing.
+// pay as a later one, for which 202 refuses nothing and 215 says nothing new.
 type firstPays struct{ byID sync.Map }
 
 func (f *firstPays) remember(id domain.AgentTransactionID, first firstPay) { f.byID.Store(id, first) }

@@ -9,10 +9,11 @@ import (
 	"tolem/storage"
 )
 
-// stopped says whether people stopped the payment, and this attempt is not what
-// one of them asked for: the run that ordered it has not heard of it.
+// stopped says whether people stopped the payment, or its id is held by the centre, and
+// this attempt is not what an operator asked for: the run that ordered it has not heard of
+// it.
 func (in AttemptInput) stopped(p storage.Payment) bool {
-	return p.Standing().Stopped() && in.Cause != domain.CauseOperator
+	return (p.Standing().Stopped() || p.HeldID) && in.Cause != domain.CauseOperator
 }
 
 // heldBack reports a call that was not made, and says so in the lists; where the

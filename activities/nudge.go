@@ -6,7 +6,8 @@ import "tolem/domain"
 // No attempt has this cause.
 const CauseChoice domain.Cause = "choice"
 
-// Nudge is why: CauseBalance retries a payment that waits on code 220 at once.
+// Nudge is why: CauseBalance retries a payment that waits on code 220 at once,
+// CauseOperator has the process read what a person's action changed in the ledger.
 type Nudge struct {
 	Cause domain.Cause `json:"cause"`
 }

@@ -88,7 +88,9 @@ type AttemptResult struct {
 //
 // Idempotent on the payment: once a pay may have been sent it calls nobody and
 // returns where the ledger stands; asked twice before that, the partner gives
-// the same answer. It fails only when the ledger does, and then no pay was sent.
+// the same answer. Where people stopped the payment while the call was under way the
+// answer is kept and the intent is left to CommitIntent. It fails only when the ledger
+// does, and then no pay was sent.
 func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	if err := checkStep(in.Step); err != nil {
 		return AttemptResult{}, err
@@ -120,11 +122,12 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	verdict := domain.CheckMeans(answer)
+	verdict := ofPayment(payment, domain.CheckMeans(answer))
 	noteEcho(&record.Outcome, verdict)
 	if err := fillCheck(&record, in, payment, reply, verdict); err != nil {
 		return AttemptResult{}, err
 	}
+	record.After.PaymentCode = answer.PaymentCode()
 	changed, started, err := p.Ledger.RecordCheck(within, record)
 	if err != nil {
 		return AttemptResult{}, err
@@ -133,13 +136,17 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	if !changed {
 		return p.standing(within, payment.ID)
 	}
-	if started != 0 {
-		p.firsts.remember(payment.ID, firstPay{started: started, step: in.Step + 1, attempt: call.Attempt + 1})
-	}
 	result := AttemptResult{
 		State: record.After.State, Step: in.Step, Attempts: call.Attempt, Waits: record.After.Waits,
-		PaySent: record.Pay != nil, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.Failure,
+		PaySent: started != 0, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.Failure,
 	}
+	switch {
+	case started != 0:
+		p.firsts.remember(payment.ID, firstPay{started: started, step: in.Step + 1, attempt: call.Attempt + 1})
+	case record.Pay != nil: // people stopped it
+		result.State = domain.StateChecking
+	}
+	result.PaymentCode, result.HeldID = record.After.PaymentCode, payment.HeldID || record.After.HeldID
 	if !record.PayerUntil.IsZero() {
 		result.PayerUntil = &record.PayerUntil
 	}
@@ -240,13 +247,15 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
 	outcome := outcomeOf(call, reply, sent.err)
-	verdict := p.payVerdict(within, payment, sent)
+	verdict, word := p.payVerdict(within, payment, sent)
 	noteEcho(&outcome, verdict)
 	after := in.after(domain.StatePaying, verdict)
+	after.PaymentCode = word
 	result := AttemptResult{
 		PaySent: true, Step: in.Step, Attempts: call.Attempt, Waits: after.Waits,
 		Verdict: verdict, Code: outcome.Code, Failure: outcome.Failure,
 	}
+	result.PaymentCode = word
 	switch verdict.Means {
 	case domain.Refused:
 		after.State = domain.StateRefused
@@ -263,48 +272,11 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 		// final one itself, for as long as it takes.
 		slog.ErrorContext(ctx, "outcome of pay not recorded", "process", call.Process, "error", err)
 	case changed:
-		result.State = after.State
+		result.State, result.HeldID = after.State, payment.HeldID || after.HeldID
 	default:
 		return p.standing(within, payment.ID)
 	}
 	return result, nil
-}
-
-// payVerdict applies the rule for a first or a later pay.
-//
-// The answer is one to a first pay only if this very process committed the
-// intent, has not used it before, and no other pay of this payment was begun
-// until after the answer came. Another execution that sends the same pay commits
-// its started row before its first byte, so an answer that its bytes provoked
-// (202, 215) always finds that row here.
-func (p *Processing) payVerdict(ctx context.Context, payment storage.Payment, sent paid) domain.Verdict {
-	answer, err := p.answer(ctx, payment, sent.reply, sent.err)
-	if err != nil {
-		return domain.Verdict{Means: domain.Repeat} // cannot tell an echo from an answer: ask again
-	}
-	first, later := domain.FirstPayMeans(answer), domain.LaterPayMeans(answer)
-	if !sent.isFirst || first == later {
-		return later
-	}
-	now, err := p.Ledger.Payment(ctx, payment.ID)
-	if err != nil || now.Attempts != sent.call.Attempt {
-		return later
-	}
-	return first
-}
-
-// answer reduces a reply to what decides. A transactionId that our ledger holds
-// for another payment makes it no answer to our question; one that this payment
-// holds already was looked up when it got it.
-func (p *Processing) answer(ctx context.Context, payment storage.Payment, reply processing.Reply, callErr error) (domain.Answer, error) {
-	answer := processing.AnswerOf(reply, callErr, payment.ID)
-	if answer.Code == nil || *answer.Code != domain.CodeSuccess || reply.TransactionID == 0 ||
-		payment.TransactionID != nil && *payment.TransactionID == reply.TransactionID {
-		return answer, nil
-	}
-	elsewhere, err := p.Ledger.TransactionElsewhere(ctx, reply.TransactionID, payment.ID)
-	answer.StrangeEcho = answer.StrangeEcho || elsewhere
-	return answer, err
 }
 
 // noteEcho journals that an answer was none to our question, so that its code is evidence
@@ -354,8 +326,8 @@ func (in AttemptInput) call(ctx context.Context, name string, attempt int, body 
 // after is what follows an attempt that ended nothing: the given state, and the
 // next rung of the ladder.
 func (in AttemptInput) after(state domain.State, v domain.Verdict) storage.After {
-	a := storage.After{State: state, OperatorReason: v.OperatorReason, Waits: in.Waits}
-	if v.Means == domain.Repeat {
+	a := storage.After{State: state, OperatorReason: v.OperatorReason, Waits: in.Waits, HeldID: v.Stop}
+	if v.Means == domain.Repeat && !v.Stop {
 		a.Waits, a.NextWait = in.Waits+1, in.NextWait
 	}
 	return a

@@ -17,12 +17,18 @@ type Standing struct {
 	Reason        domain.OperatorReason `json:"reason,omitempty"`
 	Chosen        bool                  `json:"chosen,omitempty"` // a choice of the payer is recorded
 	PayerUntil    *time.Time            `json:"payerUntil,omitempty"`
+	// PaymentCode is the centre's last word on the payment itself.
+	PaymentCode *domain.Code `json:"paymentCode,omitempty"`
+	// HeldID says that the centre holds this id since before a pay of ours.
+	HeldID           bool                `json:"heldId,omitempty"`
+	ProposedEvidence domain.EvidenceKind `json:"proposedEvidence,omitempty"`
 }
 
 func standingOf(p storage.Payment) Standing {
 	s := Standing{
 		Held: p.Held, Proposed: p.Proposed, Reason: p.OperatorReason, Chosen: p.ChoiceSHA256 != "",
 		ProposedUntil: instant(p.ProposedUntil), PayerUntil: instant(p.PayerUntil),
+		PaymentCode: p.PaymentCode, HeldID: p.HeldID, ProposedEvidence: p.ProposedEvidence,
 	}
 	if p.ProposedAction != nil {
 		s.ProposedBy = *p.ProposedAction

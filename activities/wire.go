@@ -83,6 +83,7 @@ var (
 	ConfirmOrder  = Activity[ConfirmInput, ConfirmResult]{"ConfirmOrder"}
 	LapseProposal = Activity[LapseInput, LapseResult]{"LapseProposal"}
 	LookUpAction  = Activity[LookUpInput, LookUpResult]{"LookUpAction"}
+	ReadPayment   = Activity[ReadInput, ReadResult]{"ReadPayment"}
 
 	ReadOrder    = Activity[OrderCallInput, OrderCallResult]{"ReadOrder"}
 	AskClient    = Activity[OrderCallInput, OrderCallResult]{"AskClient"}
@@ -158,7 +159,7 @@ func (p *Processing) wire() []Registration {
 func (l *Ledger) wire() []Registration {
 	return []Registration{
 		EndPayment.runs(l.EndPayment), FlagPayment.runs(l.FlagPayment), FollowOrder.runs(l.FollowOrder),
-		ConfirmOrder.runs(l.ConfirmOrder), LapseProposal.runs(l.LapseProposal), LookUpAction.runs(l.LookUpAction),
+		ConfirmOrder.runs(l.ConfirmOrder), LapseProposal.runs(l.LapseProposal), LookUpAction.runs(l.LookUpAction), ReadPayment.runs(l.ReadPayment),
 		EndUnsentOrder.runs(l.EndUnsentOrder), FlagInstalmentOrder.runs(l.FlagInstalmentOrder),
 		FollowInstalmentAction.runs(l.FollowInstalmentAction), AutoConfirm.runs(l.AutoConfirm), FlagReturn.runs(l.FlagReturn),
 	}

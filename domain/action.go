@@ -61,9 +61,11 @@ const (
 	RefusalHeld           Refusal = "payment_held"           // release it first
 	RefusalNotHeld        Refusal = "not_held"               // nothing to release
 	RefusalPaySent        Refusal = "pay_sent"               // the money may have moved: cancelling could be a lie
+	RefusalNumberExists   Refusal = "number_exists"          // the centre holds this id, and may have the money: the same
 	RefusalNeverPaid      Refusal = "never_paid"             // no pay was ever sent: nothing to resolve, cancel it
 	RefusalNoOperator     Refusal = "operator_not_needed"    // the payment takes care of itself
-	RefusalInProgress     Refusal = "in_progress"            // the centre's last word is that it works on it
+	RefusalInProgress     Refusal = "in_progress"            // the centre's last word on the payment is that it works on it
+	RefusalNoRegister     Refusal = "no_register"            // the register that is cited is not stored, or is no evidence
 	RefusalOtherOutcome   Refusal = "other_outcome"          // a first operator proposed the opposite
 	RefusalSecondOperator Refusal = "second_operator_needed" // the one who proposed cannot confirm
 	RefusalUnknownAction  Refusal = "unknown_action"         // the ledger has no such action of this process
@@ -75,6 +77,18 @@ const (
 	RefusalTopicNotRead   Refusal = "topic_not_read"         // it may have been published: the topic is read first
 )
 
+// EvidenceKind is what a resolve cites beside its free text. "" is nothing in particular.
+type EvidenceKind string
+
+// The kinds that outweigh the centre's last word on a payment, stable names of the API.
+const (
+	EvidenceCentreCancelled EvidenceKind = "centre_cancelled" // the centre's written word that it cancelled the payment
+	EvidenceRegister        EvidenceKind = "register"         // a stored register of the closed day, which does not contain the payment
+)
+
+// Known says whether k is one of the kinds.
+func (k EvidenceKind) Known() bool { return k == EvidenceCentreCancelled || k == EvidenceRegister }
+
 // Standing is what decides whether an action may be taken: nothing personal.
 type Standing struct {
 	State         State
@@ -83,6 +97,11 @@ type Standing struct {
 	Proposed      State // what a first operator's resolve proposed; "" without one
 	NeedsOperator bool
 	Code          *Code // the last
+	// PaymentCode is the last code that spoke of the payment itself; nil without one.
+	PaymentCode *Code
+	// HeldID says that the centre holds this id since before a pay of ours.
+	HeldID           bool
+	ProposedEvidence EvidenceKind // what the proposal cites
 }
 
 // Stopped says whether nothing may be sent until a person acts, or a proposal
@@ -90,37 +109,63 @@ type Standing struct {
 func (s Standing) Stopped() bool { return s.Held || s.Proposed != "" }
 
 // Refuses says why an action may not be taken now; "" when it may. outcome is
-// resolve's: resolved_succeeded or resolved_refused.
+// resolve's: resolved_succeeded or resolved_refused. A resolve that cites evidence asks
+// RefusesResolve.
 func (s Standing) Refuses(a Action, outcome State) Refusal {
 	switch {
+	case a == ActionResolve:
+		return s.RefusesResolve(outcome, "")
 	case s.State.Terminal():
 		return RefusalEnded
+	case a == ActionDecline && s.Proposed == "":
+		return RefusalNotProposed
+	case a == ActionDecline:
+		return ""
 	case a == ActionCancel && s.PaySent:
 		return RefusalPaySent
-	case a == ActionCancel:
+	case a == ActionCancel && s.HeldID:
+		return RefusalNumberExists
+	case a == ActionCancel, a == ActionRelease && s.Stopped():
 		return ""
-	case a == ActionResolve:
-		return s.refusesResolve(outcome)
 	case s.State == StateAwaitingPayer:
 		return RefusalAwaitsPayer
 	case a == ActionRetry && s.Stopped():
 		return RefusalHeld
-	case a == ActionRelease && !s.Stopped():
+	case a == ActionRelease:
 		return RefusalNotHeld
 	}
 	return ""
 }
 
-func (s Standing) refusesResolve(outcome State) Refusal {
+// RefusesResolve says why a resolve that cites evidence of a kind, or "", may not be taken
+// now.
+//
+// "refused" is not believed while the centre's last word on the payment is that it works
+// on it (1, 153, 220, 255: "временный статус"), whatever it said of the last request since:
+// unless both people cite evidence that outweighs that word.
+func (s Standing) RefusesResolve(outcome State, cites EvidenceKind) Refusal {
+	proven := cites.Known() && (s.Proposed == "" || s.ProposedEvidence.Known())
 	switch {
-	case !s.PaySent:
+	case s.State.Terminal():
+		return RefusalEnded
+	case !s.PaySent && !s.HeldID:
 		return RefusalNeverPaid
 	case !s.NeedsOperator:
 		return RefusalNoOperator
-	case outcome == StateResolvedRefused && s.Code != nil && (*s.Code == CodeInProgress || *s.Code == CodeSecurityReview):
-		return RefusalInProgress
 	case s.Proposed != "" && s.Proposed != outcome:
 		return RefusalOtherOutcome
+	case outcome == StateResolvedRefused && s.inProgress() && !proven:
+		return RefusalInProgress
 	}
 	return ""
+}
+
+// inProgress says that the centre's last word on the payment is a temporary one. What
+// began under an older version knows the last code alone.
+func (s Standing) inProgress() bool {
+	word := s.PaymentCode
+	if word == nil {
+		word = s.Code
+	}
+	return word != nil && word.OfPayment() && !word.Final()
 }

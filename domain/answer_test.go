@@ -12,30 +12,35 @@ import (
 //
 // 202: "Код ответа 202 имеет фатальный статус только в случае первичного запроса
 // к процессингу. … Но это не остановит Pay запрос в обработке".
+//
+// 215: "В процессинге не должно содержаться двух успешно проведенных платежей от одного
+// Агента с одним и тем же номером транзакции agentTransactionId": the centre holds the id,
+// which says nothing of whose money moved. It refuses nowhere.
 var tableOne = []struct {
-	code                    Code
-	text                    string // the seed's description
-	final                   bool
-	check, firstPay, later  Means
-	lateReason, firstReason OperatorReason
+	code                   Code
+	text                   string // the seed's description
+	final                  bool
+	check, firstPay, later Means
+	lateReason             OperatorReason
+	stop                   bool // at check and at the first pay
 }{
-	{0, "успех", true, GoOn, Succeeded, Succeeded, "", ""},
-	{1, "запрос в обработке, повторите запрос позже", false, Repeat, Repeat, Repeat, "", ""},
-	{4, "неверный формат идентификатора абонента", true, Refused, Refused, Refused, "", ""},
-	{5, "идентификатор абонента не найден (ошиблись номером)", true, Refused, Refused, Refused, "", ""},
-	{7, "прием платежа запрещен провайдером", true, Refused, Refused, Refused, "", ""},
-	{8, "прием платежа запрещен по техническим причинам", true, Refused, Refused, Refused, "", ""},
-	{130, "работа с данному сервису не реализована", true, Refused, Refused, Refused, "", ""},
-	{153, "платеж на проверке в сб", false, Repeat, Repeat, Repeat, "", ""},
-	{155, "прием платежа по данному сервису запрещен", true, Refused, Refused, Refused, "", ""},
-	{202, "ошибка данных запроса", true, Refused, Refused, Repeat, ReasonLateRefusal, ""},
-	{215, "транзакция с таким номером уже есть в базе", true, Refused, Refused, Repeat, ReasonLateRefusal, ""},
-	{220, "недостаток средств у агента", false, Repeat, Repeat, Repeat, "", ""},
-	{250, "не был пополнен баланс агента", true, Refused, Refused, Refused, "", ""},
-	{241, "сумма слишком мала", true, Refused, Refused, Refused, "", ""},
-	{242, "сумма слишком велика", true, Refused, Refused, Refused, "", ""},
-	{255, "недопустимая дополнительная комиссия", false, Repeat, Repeat, Repeat, "", ""},
-	{300, "другая ошибка", true, Refused, Refused, Refused, "", ""},
+	{0, "успех", true, GoOn, Succeeded, Succeeded, "", false},
+	{1, "запрос в обработке, повторите запрос позже", false, Repeat, Repeat, Repeat, "", false},
+	{4, "неверный формат идентификатора абонента", true, Refused, Refused, Refused, "", false},
+	{5, "идентификатор абонента не найден (ошиблись номером)", true, Refused, Refused, Refused, "", false},
+	{7, "прием платежа запрещен провайдером", true, Refused, Refused, Refused, "", false},
+	{8, "прием платежа запрещен по техническим причинам", true, Refused, Refused, Refused, "", false},
+	{130, "работа с данному сервису не реализована", true, Refused, Refused, Refused, "", false},
+	{153, "платеж на проверке в сб", false, Repeat, Repeat, Repeat, "", false},
+	{155, "прием платежа по данному сервису запрещен", true, Refused, Refused, Refused, "", false},
+	{202, "ошибка данных запроса", true, Refused, Refused, Repeat, ReasonLateRefusal, false},
+	{215, "транзакция с таким номером уже есть в базе", true, Repeat, Repeat, Repeat, ReasonLateRefusal, true},
+	{220, "недостаток средств у агента", false, Repeat, Repeat, Repeat, "", false},
+	{250, "не был пополнен баланс агента", true, Refused, Refused, Refused, "", false},
+	{241, "сумма слишком мала", true, Refused, Refused, Refused, "", false},
+	{242, "сумма слишком велика", true, Refused, Refused, Refused, "", false},
+	{255, "недопустимая дополнительная комиссия", false, Repeat, Repeat, Repeat, "", false},
+	{300, "другая ошибка", true, Refused, Refused, Refused, "", false},
 }
 
 func code(c Code) *Code { return &c }
@@ -50,9 +55,17 @@ func TestTableOne(t *testing.T) {
 				t.Errorf("known %v, final %v, text %q", row.code.Known(), row.code.Final(), row.code.Text())
 			}
 			answer := Answer{Code: code(row.code)}
-			judge(t, "check", CheckMeans(answer), Verdict{Means: row.check})
-			judge(t, "first pay", FirstPayMeans(answer), Verdict{row.firstPay, row.firstReason})
-			judge(t, "later pay", LaterPayMeans(answer), Verdict{row.later, row.lateReason})
+			var why OperatorReason
+			if row.stop {
+				why = ReasonNumberExists
+			}
+			judge(t, "check", CheckMeans(answer), Verdict{Means: row.check, OperatorReason: why, Stop: row.stop})
+			judge(t, "first pay", FirstPayMeans(answer), Verdict{Means: row.firstPay, OperatorReason: why, Stop: row.stop})
+			judge(t, "later pay", LaterPayMeans(answer), Verdict{Means: row.later, OperatorReason: row.lateReason})
+			spoken := answer.PaymentCode()
+			if ofRequest := row.code == 202 || row.code == 215; ofRequest != (spoken == nil) || !ofRequest && *spoken != row.code {
+				t.Errorf("of the payment it says %v", spoken)
+			}
 		})
 	}
 }
@@ -73,8 +86,11 @@ func TestCodesOutsideTheTable(t *testing.T) {
 		}
 		answer := Answer{Code: code(c)}
 		judge(t, "check", CheckMeans(answer), Verdict{Means: Refused})
-		judge(t, "first pay", FirstPayMeans(answer), Verdict{Repeat, ReasonUnknownCode})
-		judge(t, "later pay", LaterPayMeans(answer), Verdict{Repeat, ReasonUnknownCode})
+		judge(t, "first pay", FirstPayMeans(answer), Verdict{Means: Repeat, OperatorReason: ReasonUnknownCode})
+		judge(t, "later pay", LaterPayMeans(answer), Verdict{Means: Repeat, OperatorReason: ReasonUnknownCode})
+		if answer.PaymentCode() != nil {
+			t.Errorf("%d says nothing of the payment", c)
+		}
 	}
 }
 
@@ -83,9 +99,9 @@ func TestCodesOutsideTheTable(t *testing.T) {
 func TestNoCode(t *testing.T) {
 	for answer, want := range map[Answer]Verdict{
 		{}:                                  {Means: Repeat},
-		{Rejected: true}:                    {Repeat, ReasonRejected},
-		{StrangeEcho: true}:                 {Repeat, ReasonStrangeEcho},
-		{StrangeEcho: true, Rejected: true}: {Repeat, ReasonStrangeEcho},
+		{Rejected: true}:                    {Means: Repeat, OperatorReason: ReasonRejected},
+		{StrangeEcho: true}:                 {Means: Repeat, OperatorReason: ReasonStrangeEcho},
+		{StrangeEcho: true, Rejected: true}: {Means: Repeat, OperatorReason: ReasonStrangeEcho},
 	} {
 		judge(t, "check", CheckMeans(answer), want)
 		judge(t, "first pay", FirstPayMeans(answer), want)
@@ -95,12 +111,35 @@ func TestNoCode(t *testing.T) {
 
 // An answer that names another payment decides nothing, whatever its code.
 func TestStrangeEcho(t *testing.T) {
-	want := Verdict{Repeat, ReasonStrangeEcho}
+	want := Verdict{Means: Repeat, OperatorReason: ReasonStrangeEcho}
 	for _, c := range append(Codes(), 999) {
 		answer := Answer{Code: code(c), StrangeEcho: true}
 		judge(t, "check", CheckMeans(answer), want)
 		judge(t, "first pay", FirstPayMeans(answer), want)
 		judge(t, "later pay", LaterPayMeans(answer), want)
+		if answer.PaymentCode() != nil {
+			t.Errorf("%d speaks of another payment", c)
+		}
+	}
+}
+
+// Of a payment whose id the centre holds since before, only 0 is believed: nothing
+// refuses it, nothing is repeated by itself, and an operator sees it.
+func TestHeldIDIsNeverRefused(t *testing.T) {
+	for c := Code(-10); c <= 400; c++ {
+		for step, v := range map[string]Verdict{
+			"check": CheckMeans(Answer{Code: code(c)}), "first pay": FirstPayMeans(Answer{Code: code(c)}), "later pay": LaterPayMeans(Answer{Code: code(c)}),
+		} {
+			got := v.OfHeldID()
+			switch {
+			case c == CodeSuccess:
+				judge(t, step, got, v)
+			case v.Means == Refused:
+				judge(t, step, got, Verdict{Repeat, ReasonNumberExists, true})
+			default:
+				judge(t, step, got, Verdict{Repeat, v.OperatorReason, true})
+			}
+		}
 	}
 }
 
@@ -109,6 +148,9 @@ func TestLaterPayIsMoreCareful(t *testing.T) {
 	for c := Code(-10); c <= 400; c++ {
 		answer := Answer{Code: code(c)}
 		first, later := FirstPayMeans(answer), LaterPayMeans(answer)
+		if c.OfRequest() && (first == later || later.Means != Repeat || later.Stop) {
+			t.Errorf("%d: first %v, later %v", c, first, later)
+		}
 		if later.Final() && later != first {
 			t.Errorf("%d: first %v, later %v", c, first, later)
 		}
@@ -129,7 +171,8 @@ func TestAnswerOnTheWire(t *testing.T) {
 		`{"code":0}`:                      &Answer{Code: code(0)},
 		`{"code":220,"strangeEcho":true}`: &Answer{Code: code(220), StrangeEcho: true},
 		`{"rejected":true}`:               &Answer{Rejected: true},
-		`{"means":"repeat","operatorReason":"late_refusal"}`: &Verdict{Repeat, ReasonLateRefusal},
+		`{"means":"repeat","operatorReason":"late_refusal"}`:              &Verdict{Means: Repeat, OperatorReason: ReasonLateRefusal},
+		`{"means":"repeat","operatorReason":"number_exists","stop":true}`: &Verdict{Repeat, ReasonNumberExists, true},
 		`{"means":"go_on"}`:                         &Verdict{Means: GoOn},
 		`{"initial":1000000000,"factorMilli":2000}`: &Ladder{1e9, 2000},
 	} {

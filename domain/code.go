@@ -67,6 +67,13 @@ func (c Code) Known() bool { _, ok := table1[c]; return ok }
 // request cannot change it. A code outside the table is not final.
 func (c Code) Final() bool { return table1[c].final }
 
+// OfRequest says that the code speaks of the last request rather than of the payment:
+// 202 of its body, 215 of its number.
+func (c Code) OfRequest() bool { return c == CodeBadRequest || c == CodeNumberExists }
+
+// OfPayment says that the code speaks of the payment itself.
+func (c Code) OfPayment() bool { return c.Known() && !c.OfRequest() }
+
 // Text is the code in plain words; it never contains personal data.
 func (c Code) Text() string {
 	if row, ok := table1[c]; ok {

@@ -18,7 +18,7 @@ const ReasonLedgerLate OperatorReason = "ledger_late"
 
 // lastingReasons are those that only a person closes: the process going on, or ending,
 // takes nothing of them away.
-var lastingReasons = []OperatorReason{ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonPublishedAside}
+var lastingReasons = []OperatorReason{ReasonBankOrderIDTaken, ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonPublishedAside}
 
 // moneyReasons are lasting ones after which somebody has to say where the money is.
 var moneyReasons = []OperatorReason{
@@ -33,9 +33,9 @@ var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
 // OperatorReasons lists every reason for which a person has to look.
 func OperatorReasons() []OperatorReason {
 	return []OperatorReason{
-		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonCancelledRun, ReasonTooOld,
+		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonNumberExists, ReasonCancelledRun, ReasonTooOld,
 		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonLedgerLate,
-		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonReturnUnknown,
+		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonBankOrderIDTaken, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,
 		ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonExecutedAfterClose, ReasonPublishedAside, ReasonEventKeyShared,

@@ -103,10 +103,11 @@ const (
 // The reasons for which a person has to look at an order or a return, stable
 // names; ReasonRejected and ReasonCancelledRun are for orders too.
 const (
-	ReasonCreateUnknown    OperatorReason = "create_unknown"     // nobody knows whether the bank has the order
-	ReasonDecisionOpen     OperatorReason = "decision_open"      // confirm or reject was sent, and the bank's state is not final
-	ReasonDecisionTooLate  OperatorReason = "decision_too_late"  // rejected here, and the bank confirmed
-	ReasonNoPayout         OperatorReason = "no_payout"          // the bank has not told of the pay-out in time
-	ReasonUnknownBankState OperatorReason = "unknown_bank_state" // a state that the document does not know
-	ReasonReturnUnknown    OperatorReason = "return_unknown"     // nobody knows whether the bank took the goods' price off
+	ReasonCreateUnknown    OperatorReason = "create_unknown"      // nobody knows whether the bank has the order
+	ReasonDecisionOpen     OperatorReason = "decision_open"       // confirm or reject was sent, and the bank's state is not final
+	ReasonDecisionTooLate  OperatorReason = "decision_too_late"   // rejected here, and the bank confirmed
+	ReasonNoPayout         OperatorReason = "no_payout"           // the bank has not told of the pay-out in time
+	ReasonUnknownBankState OperatorReason = "unknown_bank_state"  // a state that the document does not know
+	ReasonBankOrderIDTaken OperatorReason = "bank_order_id_taken" // create was answered with the bank's number of another order of ours
+	ReasonReturnUnknown    OperatorReason = "return_unknown"      // nobody knows whether the bank took the goods' price off
 )

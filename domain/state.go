@@ -37,6 +37,12 @@ func (s State) Terminal() bool {
 	return false
 }
 
+// NotMoved says that the terminal state claims, without two people's word, that the money
+// certainly did not move.
+func (s State) NotMoved() bool {
+	return s == StateRefused || s == StateCancelled || s == StateExpired
+}
+
 // MovingStates lists the open states that a payment leaves by itself within minutes when
 // all is well. In the other one, awaiting_payer, it waits for a person outside until he has
 // chosen.

@@ -26,7 +26,9 @@ type Action struct {
 	RequestSHA256  string `gorm:"column:request_sha256"`
 	Reason         string
 	Evidence       string
-	Bulk           string // idempotency key of the bulk order it came with; "" for one of its own
+	EvidenceKind   domain.EvidenceKind // of resolve
+	RegisterSHA256 string              `gorm:"column:register_sha256"` // of the register that is cited; else ""
+	Bulk           string              // idempotency key of the bulk order it came with; "" for one of its own
 	RequestedAt    Timestamp
 	PaymentOrder   *int64        // of a contract: the one that it is about
 	EventID        *int64        // of a contract: the event that it is about
@@ -135,9 +137,12 @@ func (f Following) columns() map[string]any {
 	case domain.EffectHeld:
 		return map[string]any{"held": true, "next_attempt_at": nil}
 	case domain.EffectReleased:
-		return map[string]any{"held": false, "proposed": "", "proposed_action": nil, "proposed_until": nil}
+		columns := proposalGone()
+		columns["held"] = false
+		return columns
 	case domain.EffectProposed:
-		return map[string]any{"proposed": f.Outcome, "proposed_action": f.OrderID, "proposed_until": At(f.Until), "next_attempt_at": nil}
+		return map[string]any{"proposed": f.Outcome, "proposed_action": f.OrderID, "proposed_until": At(f.Until), "next_attempt_at": nil,
+			"proposed_evidence": gorm.Expr("(SELECT evidence_kind FROM actions WHERE id = ?)", f.OrderID)}
 	}
 	return nil // an attempt has written what it found
 }
@@ -187,9 +192,10 @@ func eventRow(process, event, execution string, order int64) *journalRow {
 // that the given order made.
 func (l *Ledger) Lapse(ctx context.Context, id domain.AgentTransactionID, order int64, execution string) error {
 	err := l.inTransaction(ctx, func(tx *gorm.DB) error {
+		columns := proposalGone()
+		columns["updated_at"] = At(time.Now())
 		dropped := tx.Model(&Payment{}).
-			Where("id = ? AND proposed_action = ? AND state NOT IN ?", id, order, domain.TerminalStates()).
-			Updates(map[string]any{"proposed": "", "proposed_action": nil, "proposed_until": nil, "updated_at": At(time.Now())})
+			Where("id = ? AND proposed_action = ? AND state NOT IN ?", id, order, domain.TerminalStates()).Updates(columns)
 		if dropped.Error != nil || dropped.RowsAffected == 0 {
 			return dropped.Error
 		}
@@ -249,6 +255,9 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 			refusal = domain.RefusalSecondOperator
 			return nil
 		}
+		if refusal, err = unproven(tx, now, first, second); err != nil || refusal != "" {
+			return err
+		}
 		if err := resolve(tx, c, *now.ProposedAction, second); err != nil {
 			return err
 		}
@@ -262,9 +271,9 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 }
 
 // resolve writes the state that two operators ordered, if the first one's proposal
-// is still there and the step is new.
+// is still there and the step is new: of a payment that may have been paid.
 func resolve(tx *gorm.DB, c Confirmation, first int64, second Action) error {
-	proposed := inPaying(tx).Where("proposed_action = ?", first)
+	proposed := tx.Where("(pay_sent_at IS NOT NULL OR id_held_by_centre)").Where("proposed_action = ?", first)
 	changed, err := writeState(proposed, c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
 	if err != nil || !changed {
 		return err

@@ -360,7 +360,7 @@ func TestConfirmNeedsAPay(t *testing.T) {
 		p := accept(t, l, request("k"))
 		follow(t, l, resolves(t, l, p.ID, "aigul", "first", domain.StateResolvedRefused), domain.EffectProposed)
 		now, refusal := confirms(t, l, resolves(t, l, p.ID, "marat", "second", domain.StateResolvedRefused), 9)
-		require.Empty(t, refusal)
+		require.Equal(t, domain.RefusalNeverPaid, refusal)
 		require.Equal(t, domain.StateAccepted, now.State)
 	})
 }

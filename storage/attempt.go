@@ -46,7 +46,10 @@ const Answered = "answered"
 type After struct {
 	State          domain.State
 	OperatorReason domain.OperatorReason // "" leaves the flag as it is
-	TransactionID  int64                 // 0 leaves it as it is
+	// PaymentCode is the answer's code if it spoke of the payment itself; nil leaves it.
+	PaymentCode   *domain.Code
+	HeldID        bool  // the centre holds this id since before a pay of ours; false leaves it
+	TransactionID int64 // 0 leaves it as it is
 	// TransactionDate and StatusDate come with a successful pay.
 	TransactionDate, StatusDate string
 	Waits                       int           // scheduled waits including the coming one
@@ -82,40 +85,28 @@ type PayIntent struct {
 //
 // changed is false when the payment had been paid, ended or moved on meanwhile;
 // then only the journal row is written (the call was made). started is the
-// journal id of the first pay's started row; 0 without one.
+// journal id of the first pay's started row; 0 without one, and when somebody stopped the
+// payment while the call was under way: then the answer is kept, the state stays checking,
+// and CommitIntent follows when the payment is released.
 func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, started int64, err error) {
 	id, err := domain.PaymentOf(r.Call.Process)
 	if err != nil {
 		return false, 0, err
 	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
-		columns := r.After.columns(r.Call.At.Add(r.Outcome.Duration))
-		columns["attempts"] = gorm.Expr("attempts + 1")
-		columns["asks_payer"], columns["check_body"] = r.Asks, r.Call.Body
-		r.Outcome.columns(columns)
-		if r.Answer != "" {
-			columns["check_answer"] = r.Answer
-		}
-		if !r.PayerUntil.IsZero() {
-			columns["payer_until"] = At(r.PayerUntil)
-		}
-		if r.Pay != nil {
-			maps.Copy(columns, r.Pay.columns())
-			columns["attempts"] = gorm.Expr("attempts + 2")
-		}
-		changed, err = writeState(neverPaid(tx), id, r.Call.Step, columns)
-		if err != nil {
+		intended := false
+		if changed, intended, err = r.write(tx, id); err != nil {
 			return err
 		}
 		rows := []journalRow{r.Call.row(phaseCall)}
 		r.Outcome.fill(&rows[0])
-		if changed && r.Pay != nil {
+		if intended {
 			rows = append(rows, r.Pay.started(r.Call.Process, r.Call.Attempt+1, r.Call.Execution))
 		}
 		if err := tx.Create(&rows).Error; err != nil {
 			return err
 		}
-		if len(rows) == 2 {
+		if intended {
 			started = rows[1].ID
 		}
 		if !changed {
@@ -127,6 +118,54 @@ func (l *Ledger) RecordCheck(ctx context.Context, r CheckRecord) (changed bool, 
 		return false, 0, fmt.Errorf("record check of %s: %w", r.Call.Process, err)
 	}
 	return changed, started, nil
+}
+
+// write writes the state that a check led to, with the intent to pay if there is one and
+// nobody stopped the payment.
+//
+// A hold is two steps: the action's row, then "held" on the payment when the workflow has
+// heard of it, which it cannot while this check runs. So both are looked at by the very
+// statement that would commit the intent:
+//   - the action's row committed before it: no intent. The workflow hears of the hold when
+//     the check has returned, and it is answered held with nothing sent;
+//   - after it: the intent was there first, and the hold finds the payment paying;
+//   - an earlier hold whose update was lost leaves its row without effect for ever: the
+//     intent is then CommitIntent's, a step later, and nothing more.
+//
+// A release between the two statements here leaves the answer without its intent, which
+// the workflow then commits. cancel is looked for as hold is: it is answered cancelled.
+func (r CheckRecord) write(tx *gorm.DB, id domain.AgentTransactionID) (changed, intended bool, err error) {
+	if r.Pay != nil {
+		columns := r.columns()
+		maps.Copy(columns, r.Pay.columns())
+		columns["attempts"] = gorm.Expr("attempts + 2")
+		free := unstopped(neverPaid(tx)).Where("NOT EXISTS (SELECT 1 FROM actions WHERE process = ? AND action IN ? AND effect = '')",
+			r.Call.Process, []domain.Action{domain.ActionHold, domain.ActionCancel})
+		if changed, err = writeState(free, id, r.Call.Step, columns); err != nil || changed {
+			return changed, changed, err
+		}
+	}
+	columns := r.columns()
+	if r.Pay != nil {
+		columns["state"] = domain.StateChecking
+	}
+	changed, err = writeState(neverPaid(tx), id, r.Call.Step, columns)
+	return changed, false, err
+}
+
+// columns are what a check writes, but for an intent.
+func (r CheckRecord) columns() stateColumns {
+	columns := r.After.columns(r.Call.At.Add(r.Outcome.Duration))
+	columns["attempts"] = gorm.Expr("attempts + 1")
+	columns["asks_payer"], columns["check_body"] = r.Asks, r.Call.Body
+	r.Outcome.columns(columns)
+	if r.Answer != "" {
+		columns["check_answer"] = r.Answer
+	}
+	if !r.PayerUntil.IsZero() {
+		columns["payer_until"] = At(r.PayerUntil)
+	}
+	return columns
 }
 
 // Begun is the started row of a pay.
@@ -179,7 +218,7 @@ func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) 
 
 // RecordPay commits the outcome of the attempt that started names, and what
 // follows. changed is false when the payment had ended or moved past this step:
-// then only the outcome row is written.
+// then only the outcome row is written, and an incident if it contradicts the end.
 func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome, after After) (changed bool, err error) {
 	id, err := domain.PaymentOf(c.Process)
 	if err != nil {
@@ -194,8 +233,11 @@ func (l *Ledger) RecordPay(ctx context.Context, c Call, started int64, o Outcome
 		}
 		columns := after.columns(c.At.Add(o.Duration))
 		o.columns(columns)
-		if changed, err = writeState(inPaying(tx), id, c.Step, columns); err != nil || !changed {
+		if changed, err = writeState(inPaying(tx), id, c.Step, columns); err != nil {
 			return err
+		}
+		if !changed {
+			return after.contradict(tx, id, o.evidence(c.Name))
 		}
 		return after.raise(tx, id, o.evidence(c.Name))
 	})
@@ -213,11 +255,37 @@ func (a After) raise(tx *gorm.DB, id domain.AgentTransactionID, evidence string)
 	return raise(tx, paymentSubject(id), a.OperatorReason, evidence)
 }
 
+// contradict has a person look at an answer that came after the end of its payment and
+// says otherwise: the money moved where the end says that it did not, or the reverse. The
+// end stays. An answer that names another payment says nothing here.
+func (a After) contradict(tx *gorm.DB, id domain.AgentTransactionID, evidence string) error {
+	if a.PaymentCode == nil {
+		return nil
+	}
+	p, err := readPayment(tx, id)
+	if err != nil {
+		return err
+	}
+	switch paid := *a.PaymentCode == domain.CodeSuccess; {
+	case paid && (p.State.NotMoved() || p.State == domain.StateResolvedRefused):
+		return raise(tx, paymentSubject(id), domain.ReasonPaidAfterEnd, evidence)
+	case !paid && a.PaymentCode.Final() && (p.State == domain.StateSucceeded || p.State == domain.StateResolvedSucceeded):
+		return raise(tx, paymentSubject(id), domain.ReasonRefusedAfterEnd, evidence)
+	}
+	return nil
+}
+
 // columns turns what follows an attempt into a state write.
 func (a After) columns(now time.Time) stateColumns {
 	c := stateColumns{"state": a.State, "next_attempt_at": nil, "paused": false}
 	if a.NextWait > 0 {
 		c["next_attempt_at"], c["waits"] = At(now.Add(a.NextWait)), a.Waits
+	}
+	if a.PaymentCode != nil {
+		c["payment_code"] = *a.PaymentCode
+	}
+	if a.HeldID {
+		c["id_held_by_centre"] = true
 	}
 	if a.TransactionID != 0 {
 		c["transaction_id"] = a.TransactionID

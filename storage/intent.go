@@ -18,9 +18,9 @@ type IntentRecord struct {
 }
 
 // MayIntend says whether the payment stands where its intent to pay may be
-// committed: no pay was ever sent, and the payer chose or check said 0.
+// committed: no pay was ever sent, nobody stopped it, and the payer chose or check said 0.
 func (p Payment) MayIntend(from domain.State) bool {
-	if p.PaySentAt != nil || p.State != from {
+	if p.PaySentAt != nil || p.State != from || p.Standing().Stopped() {
 		return false
 	}
 	if from == domain.StateAwaitingPayer {
@@ -32,13 +32,14 @@ func (p Payment) MayIntend(from domain.State) bool {
 // CommitIntent commits the intent to pay: state paying, the bytes of pay,
 // pay_sent_at and the started row of its first attempt, all or nothing. changed is
 // false when the payment does not stand where MayIntend says, or has moved past
-// the step before the first pay's; then nothing is written.
+// the step before the first pay's; then nothing is written. That nobody stopped it is
+// looked at by the statement that writes: of a hold and an intent at once one is first.
 func (l *Ledger) CommitIntent(ctx context.Context, id domain.AgentTransactionID, r IntentRecord) (changed bool, started int64, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		columns := r.Pay.columns()
 		columns["state"], columns["asks_payer"], columns["payer_until"] = domain.StatePaying, domain.AsksNothing, nil
 		columns["attempts"] = gorm.Expr("attempts + 1")
-		stands := neverPaid(tx).Where("state = ?", r.From)
+		stands := unstopped(neverPaid(tx)).Where("state = ?", r.From)
 		if r.From == domain.StateAwaitingPayer {
 			stands = stands.Where("choice_sha256 <> ''")
 		} else {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -44,6 +45,7 @@ type Payment struct {
 	NextAttemptAt  *Timestamp
 
 	ResultCode      *domain.Code
+	PaymentCode     *domain.Code // the last code that spoke of the payment itself; check's 0 says that it may be paid
 	ResultMessage   string
 	TransactionID   *int64
 	TransactionDate string
@@ -58,12 +60,17 @@ type Payment struct {
 	ChosenAt        *Timestamp
 	PayBody         []byte
 	PaySentAt       *Timestamp // set: a pay may have been sent, the money may have moved
+	// HeldID says that the centre holds this id since before a pay of ours: the money may
+	// have moved, so it is never refused, cancelled or expired, and sends nothing by itself.
+	HeldID bool `gorm:"column:id_held_by_centre"`
 
 	Held           bool         // by a person: nothing is sent until it is released
 	Paused         bool         // the last attempt was not made, because the partner is down
 	Proposed       domain.State // what a first operator's resolve ordered; "" without one
 	ProposedAction *int64       // that order
 	ProposedUntil  *Timestamp   // when it lapses unless a second operator confirms
+	// ProposedEvidence is what that order cites beside its free text.
+	ProposedEvidence domain.EvidenceKind
 
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
@@ -74,6 +81,7 @@ func (p Payment) Standing() domain.Standing {
 	return domain.Standing{
 		State: p.State, PaySent: p.PaySentAt != nil, Held: p.Held, Proposed: p.Proposed,
 		NeedsOperator: p.NeedsOperator, Code: p.ResultCode,
+		PaymentCode: p.PaymentCode, HeldID: p.HeldID, ProposedEvidence: p.ProposedEvidence,
 	}
 }
 
@@ -205,12 +213,19 @@ type stateColumns map[string]any
 // runs twice changes nothing the second time; one that was frozen and wakes
 // after a later step, or after the end, changes nothing at all. changed says
 // whether the row was written.
+//
+// An end that says that the money did not move is never written to a payment whose id the
+// centre holds, whoever asks for it.
 func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns stateColumns) (changed bool, err error) {
 	columns["step"] = step
 	columns["updated_at"] = At(time.Now())
 	if state, ok := columns["state"].(domain.State); ok && state.Terminal() {
 		columns["next_attempt_at"], columns["paused"] = nil, false
-		columns["held"], columns["proposed"], columns["proposed_action"], columns["proposed_until"] = false, "", nil, nil
+		maps.Copy(columns, proposalGone())
+		columns["held"] = false
+		if state.NotMoved() {
+			tx = tx.Where("NOT id_held_by_centre")
+		}
 	}
 	var now Payment
 	written := tx.Model(&now).Clauses(returningFlag).
@@ -222,11 +237,19 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 	return true, settleEnd(tx, paymentSubject(id), now.NeedsOperator, columns)
 }
 
+// proposalGone are the columns of a payment whose proposal is gone.
+func proposalGone() map[string]any {
+	return map[string]any{"proposed": "", "proposed_action": nil, "proposed_until": nil, "proposed_evidence": ""}
+}
+
 // neverPaid narrows a state write to payments for which no pay was ever sent.
 func neverPaid(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NULL") }
 
 // inPaying narrows a state write to payments whose intent to pay is committed.
 func inPaying(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NOT NULL") }
+
+// unstopped narrows a state write to payments that nobody stopped.
+func unstopped(tx *gorm.DB) *gorm.DB { return tx.Where("NOT held AND proposed = ''") }
 
 // onPostgres says which dialect this ledger speaks.
 func (l *Ledger) onPostgres() bool { return l.dialect == goose.DialectPostgres }

@@ -17,6 +17,6 @@ func lookUp(ctx workflow.Context, of insistent, process string, action domain.Ac
 	}
 	got := insist(ctx, of, "look the action up: "+string(action), activities.LookUpAction,
 		activities.LookUpInput{Process: process, ActionID: in.OrderID, Action: action})
-	in.Outcome = got.Outcome
+	in.Outcome, in.Evidence = got.Outcome, got.Evidence
 	return got.Known
 }

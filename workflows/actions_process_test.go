@@ -124,11 +124,11 @@ func (b *bank) scheduledWaitsGrow(id domain.AgentTransactionID) {
 	}
 }
 
-// flagged makes a payment that the centre leaves in progress and that needs an
-// operator: its second pay is answered by a code that refuses nothing.
+// flagged makes a payment that needs an operator: its first pay has no answer, and its
+// second one a code that refuses nothing and says nothing of the payment.
 func (b *bank) flagged(last ...centre.Answer) domain.AgentTransactionID {
 	b.t.Helper()
-	answers := append([]centre.Answer{code(domain.CodeAgentLacksFunds), once(domain.CodeNumberExists)}, last...)
+	answers := append([]centre.Answer{fault(centre.HTML502), once(domain.CodeNumberExists)}, last...)
 	b.scripted("pay", answers...)
 	return b.accepted(nil)
 }
@@ -308,7 +308,7 @@ func TestOrderBeforeTheFirstAttempt(t *testing.T) {
 // A Cancel from Temporal after pay leaves operators their say.
 func TestOrdersAfterACancelledRun(t *testing.T) {
 	b := newBank(t)
-	b.scripted("pay", centre.Answer{Code: 220, Times: 100})
+	b.scripted("pay", fault(centre.HTML502), centre.Answer{Code: 215, Transient: true, Times: 100})
 	id := b.accepted(nil)
 	run := b.execution(id)
 	run.RegisterDelayedCallback(run.CancelWorkflow, 10*time.Second)

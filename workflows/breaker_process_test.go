@@ -65,7 +65,7 @@ func (b *bank) intervals(id domain.AgentTransactionID, call string) (between []t
 // the journal again, the payment says that it is paused, and the pay that is made
 // at last, by the same process, is the first, whose final codes refuse.
 func TestPauseAtFirstPay(t *testing.T) {
-	for _, c := range []domain.Code{domain.CodeBadRequest, domain.CodeNumberExists} {
+	for _, c := range []domain.Code{domain.CodeBadRequest, domain.CodeOtherError} {
 		t.Run(c.Text(), func(t *testing.T) {
 			b := newBank(t)
 			b.scripted("pay", code(c))
@@ -228,7 +228,7 @@ func TestCancelDuringAPause(t *testing.T) {
 // same: it is no attempt, and the first pay stays the first.
 func TestPauseThatCouldNotBeNoted(t *testing.T) {
 	b := newBank(t)
-	b.scripted("pay", code(domain.CodeNumberExists))
+	b.scripted("pay", code(domain.CodeBadRequest))
 	id := b.accepted(nil)
 	mend := b.broken("UPDATE OF paused ON payments WHEN NEW.paused")
 	run := b.execution(id)

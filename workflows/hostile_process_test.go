@@ -62,6 +62,7 @@ func (f foreigners) hostile() map[string][]string {
 		},
 		"ConfirmOrder":  {of(999, `"step":3,"orderId":1`), of(f.payment, `"step":99,"orderId":999`), of(f.payment, fmt.Sprintf(`"step":99,"orderId":%d`, f.otherAction))},
 		"LapseProposal": {of(999, `"orderId":1`), of(f.other, `"orderId":999`)},
+		"ReadPayment":   {unknownPayment, of(f.payment, `"step":99`)},
 		"LookUpAction":  {`{"process":"payment/999","actionId":1,"action":"hold"}`, fmt.Sprintf(`{"process":"payment/%d","actionId":%d,"action":"hold"}`, f.payment, f.otherAction)},
 
 		"ReadOrder": {unknownOrder}, "AskClient": {unknownOrder}, "CreateAtBank": {unknownOrder}, "DecideAtBank": {unknownOrder}, "AskState": {unknownOrder},

@@ -32,7 +32,7 @@ func TestFirstPayAfterARetriedCheck(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, again.Behind)
 
-	b.scripted("pay", code(domain.CodeNumberExists))
+	b.scripted("pay", code(domain.CodeBadRequest))
 	got, err = b.activity(t.Context(), here.Pay, here, step(id, 3))
 	require.NoError(t, err)
 	require.Equal(t, domain.Refused, got.Verdict.Means)

@@ -79,7 +79,7 @@ func TestChoiceCommittedWhenTheLedgerIsBack(t *testing.T) {
 // says. It does not wait for the next rung.
 func TestOrdersBeforeTheLedgerTells(t *testing.T) {
 	b := newBank(t)
-	b.scripted("pay", code(220), centre.Answer{Code: 215, Transient: true, Times: 2})
+	b.scripted("pay", fault(centre.HTML502), centre.Answer{Code: 215, Transient: true, Times: 2})
 	id := b.accepted(nil)
 	b.attemptsOfALostRun(id, 3)
 	b.sql("UPDATE payments SET held = TRUE")

@@ -174,13 +174,13 @@ func contracts() scheme { return schemes()["one of three contracts"] }
 // The first pay after a choice is the payment's first: its final codes refuse.
 func TestFirstPayAfterAChoice(t *testing.T) {
 	b := newBank(t)
-	b.scripted("pay", code(domain.CodeNumberExists))
+	b.scripted("pay", code(domain.CodeBadRequest))
 	id := b.accepted(contracts().change)
 	run := b.execution(id)
 	run.chooses(time.Hour, contracts().choice)
 	p := run.finish()
 	require.Equal(t, domain.StateRefused, p.State)
-	require.Equal(t, domain.CodeNumberExists, *p.ResultCode)
+	require.Equal(t, domain.CodeBadRequest, *p.ResultCode)
 	b.moved(id, 0)
 }
 

@@ -39,6 +39,28 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 		return PaymentResult{}, err
 	}
 
+	p.untilPaying(ctx)
+	if ctx.Err() != nil { // Cancel from Temporal's UI
+		p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true})
+	}
+	if p.closed() {
+		return p.result(ctx), p.lost
+	}
+
+	paying, done := workflow.NewDisconnectedContext(ctx) // money may move from here: no cancel from outside
+	defer done()
+	p.flagCancel(ctx, paying)
+	p.untilPaying(paying) // of a payment whose id the centre holds: it cannot be cancelled either
+	for !p.closed() {
+		p.until(paying, pay)
+		p.recordAnswer(paying) // of a run that began before unrecorded answers were asked again
+	}
+	return p.result(paying), p.lost
+}
+
+// untilPaying takes the payment through check and its payer's choice to the committed
+// intent to pay, or to an end.
+func (p *payment) untilPaying(ctx workflow.Context) {
 	for !p.checked() && ctx.Err() == nil { // leaves the ledger in refused, awaiting_payer, paying or cancelled, or the run cancelled
 		p.until(ctx, check)
 		p.commitIntent(ctx) // where check left that open
@@ -50,19 +72,4 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 			p.expire(ctx)
 		}
 	}
-	if ctx.Err() != nil { // Cancel from Temporal's UI
-		p.end(ctx, activities.EndInput{State: domain.StateCancelled, UnlessPaid: true})
-	}
-	if p.closed() {
-		return p.result(ctx), p.lost
-	}
-
-	paying, done := workflow.NewDisconnectedContext(ctx) // money may move from here: no cancel from outside
-	defer done()
-	p.flagCancel(ctx, paying)
-	for !p.closed() {
-		p.until(paying, pay)
-		p.recordAnswer(paying) // of a run that began before unrecorded answers were asked again
-	}
-	return p.result(paying), p.lost
 }

@@ -15,6 +15,8 @@ import (
 type ActionInput struct {
 	OrderID int64        `json:"orderId"`
 	Outcome domain.State `json:"outcome,omitempty"` // resolve: resolved_succeeded or resolved_refused
+	// Evidence is what a resolve cites beside its free text.
+	Evidence domain.EvidenceKind `json:"evidence,omitempty"`
 }
 
 // ActionResult answers an order with what it really did, or why it did nothing.
@@ -33,13 +35,16 @@ type people struct {
 	freed   bool             // a release asked for an attempt
 	nudge   domain.Cause     // a signal's; "" when there was none
 	known   bool             // the ledger has told where the payment stands
+	acted   bool             // a person's action is in the ledger, and not read from there yet
 
 	held          bool
 	proposed      domain.State
 	proposedBy    int64 // the order
 	proposedUntil time.Time
+	proposedCites domain.EvidenceKind
 
 	chosen     bool // a choice of the payer is recorded
+	choiceHeld bool // and the ledger commits no intent for it until the payment is released
 	looks      int  // times that the ledger was asked for the choice
 	payerUntil time.Time
 	since      time.Time // from when the payment's age counts
@@ -75,7 +80,10 @@ func (p *payment) listen(ctx workflow.Context) error {
 		}
 	}
 	onNudge(ctx, func(n activities.Nudge) {
-		if p.nudge != activities.CauseChoice { // somebody waits for the look that it asks for
+		switch {
+		case n.Cause == domain.CauseOperator:
+			p.acted = true
+		case p.nudge != activities.CauseChoice: // somebody waits for the look that it asks for
 			p.nudge = n.Cause
 		}
 	})
@@ -88,22 +96,34 @@ func (p *payment) refusal(action domain.Action, in ActionInput) error {
 	if !p.known && !p.closed() {
 		return nil
 	}
-	if why := p.standing().Refuses(action, in.Outcome); why != "" {
+	if why := p.refuses(action, in); why != "" {
 		return Refused{Refusal: why, State: p.state}.asError()
 	}
 	return nil
 }
 
+// refuses says why an action may not be taken where the payment stands.
+func (p *payment) refuses(action domain.Action, in ActionInput) domain.Refusal {
+	if action == domain.ActionResolve {
+		return p.standing().RefusesResolve(in.Outcome, in.Evidence)
+	}
+	return p.standing().Refuses(action, in.Outcome)
+}
+
 func (p *payment) standing() domain.Standing {
 	return domain.Standing{
 		State: p.state, PaySent: p.paySent, Held: p.held, Proposed: p.proposed,
-		NeedsOperator: p.reason != "", Code: p.code,
+		NeedsOperator: p.reason != "", Code: p.code, PaymentCode: p.word, HeldID: p.heldID, ProposedEvidence: p.proposedCites,
 	}
 }
 
 // takeOver copies what the ledger knows of people's decisions.
 func (p *payment) takeOver(s activities.Standing) {
-	p.held, p.proposed, p.proposedBy, p.chosen = s.Held, s.Proposed, s.ProposedBy, s.Chosen
+	p.held, p.proposed, p.proposedBy, p.proposedCites, p.chosen = s.Held, s.Proposed, s.ProposedBy, s.ProposedEvidence, s.Chosen
+	p.heldID = p.heldID || s.HeldID
+	if s.PaymentCode != nil {
+		p.word = s.PaymentCode
+	}
 	if s.ProposedUntil != nil {
 		p.proposedUntil = *s.ProposedUntil
 	}
@@ -118,7 +138,7 @@ func (p *payment) takeOver(s activities.Standing) {
 // interrupted says that somebody spoke, to some effect: a nudge that changes
 // nothing would cost a timer and its place in the history each time.
 func (p *payment) interrupted() bool {
-	return len(p.orders) > p.noticed || p.nudge == activities.CauseChoice && p.asksPayer() || p.balanceMatters()
+	return len(p.orders) > p.noticed || p.acted || p.nudge == activities.CauseChoice && p.asksPayer() || p.balanceMatters()
 }
 
 // hear carries out what was ordered, and says whether an attempt is due for it.
@@ -127,10 +147,11 @@ func (p *payment) interrupted() bool {
 func (p *payment) hear(ctx workflow.Context) (attempt bool) {
 	if !p.known && !p.closed() {
 		attempt = len(p.orders) > p.noticed
-		p.noticed = len(p.orders)
+		p.noticed, p.acted = len(p.orders), false // the attempt brings what the ledger has
 		return attempt
 	}
 	p.noticed = 0
+	p.reread(ctx)
 	p.lapse(ctx)
 	for len(p.orders) > 0 {
 		o := p.orders[0]
@@ -138,7 +159,7 @@ func (p *payment) hear(ctx workflow.Context) (attempt bool) {
 		p.carryOut(ctx, o)
 		p.lapse(ctx) // a proposal must not be confirmed late, however long that order took
 	}
-	attempt = p.freed || slices.ContainsFunc(p.asked, func(o *paymentAction) bool { return !o.tried })
+	attempt = p.freed && !p.heldID || slices.ContainsFunc(p.asked, func(o *paymentAction) bool { return !o.tried })
 	p.freed = false
 	return attempt && !p.closed()
 }
@@ -146,7 +167,7 @@ func (p *payment) hear(ctx workflow.Context) (attempt bool) {
 // carryOut does what an order says, or leaves it with those that wait for an
 // attempt.
 func (p *payment) carryOut(ctx workflow.Context, o *paymentAction) {
-	if why := p.standing().Refuses(o.action, o.Outcome); why != "" {
+	if why := p.refuses(o.action, o.ActionInput); why != "" {
 		p.refuse(ctx, o, why)
 		return
 	}
@@ -168,6 +189,8 @@ func (p *payment) carryOut(ctx workflow.Context, o *paymentAction) {
 		p.cancel(ctx, o)
 	case o.action == domain.ActionResolve && p.proposed != "":
 		p.confirm(ctx, o)
+	case o.action == domain.ActionResolve && p.heldID: // only a retry sends anything
+		p.propose(ctx, o)
 	default: // retry, and a first operator's resolve: asking is an attempt
 		p.asked = append(p.asked, o)
 	}
@@ -291,7 +314,7 @@ func (p *payment) propose(ctx workflow.Context, o *paymentAction) {
 		p.confirm(ctx, o)
 		return
 	}
-	if why := p.standing().Refuses(domain.ActionResolve, o.Outcome); why != "" {
+	if why := p.refuses(domain.ActionResolve, o.ActionInput); why != "" {
 		p.refuse(ctx, o, why)
 		return
 	}
@@ -331,9 +354,28 @@ func (p *payment) lapse(ctx workflow.Context) {
 	p.freed = !p.held
 }
 
+// reread takes over what a person's action changed in the ledger. When nothing stops the
+// payment any more, an attempt is due, as after a release.
+func (p *payment) reread(ctx workflow.Context) {
+	if !p.acted || p.closed() {
+		return
+	}
+	p.acted = false
+	stopped := p.standing().Stopped()
+	now := insist(ctx, p, "a person acted in the ledger", activities.ReadPayment, activities.ReadInput{PaymentID: p.in.PaymentID})
+	if p.lost != nil {
+		return
+	}
+	p.takeOver(now.Standing)
+	if now.State.Terminal() {
+		p.state = now.State
+	}
+	p.freed = p.freed || stopped && !p.standing().Stopped()
+}
+
 // balanceMatters says whether a nudge is a reason for an attempt now.
 func (p *payment) balanceMatters() bool {
-	return p.nudge == domain.CauseBalance && !p.standing().Stopped() && !p.asksPayer() &&
+	return p.nudge == domain.CauseBalance && !p.standing().Stopped() && !p.heldID && !p.asksPayer() &&
 		p.code != nil && *p.code == domain.CodeAgentLacksFunds
 }
 

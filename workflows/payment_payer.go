@@ -54,18 +54,34 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 		switch now := workflow.Now(ctx); {
 		case p.closed(), ctx.Err() != nil:
 			return false
+		case p.choiceHeld && p.standing().Stopped(): // the choice stands, and waits for the release
 		case p.chosen, nudged, p.paySent: // the last: another execution paid
 			return true
-		case reached(p.payerUntil, now):
+		case reached(p.payerUntil, now) && !p.heldID:
 			return false
 		}
 		p.show(ctx)
-		sleepUntil(ctx, p.payerUntil, fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, p.payerUntil.UTC().Format(time.DateTime)), p.interrupted)
+		wake := p.payerWakes()
+		if wake.IsZero() {
+			_ = workflow.Await(ctx, p.interrupted) // only a cancel, which is read from ctx
+			continue
+		}
+		sleepUntil(ctx, wake, fmt.Sprintf("waits for the payer (%s) · expires at %s UTC", p.last.Asks, p.payerUntil.UTC().Format(time.DateTime)), p.interrupted)
 	}
 }
 
+// payerWakes is when a payment that waits for its payer looks again by itself: when the
+// payer's time is up, unless that ends nothing, or a proposal lapses; zero when never.
+func (p *payment) payerWakes() time.Time {
+	until := p.payerUntil
+	if p.heldID || p.choiceHeld && p.standing().Stopped() {
+		until = time.Time{}
+	}
+	return earliest(until, p.lapsesAt())
+}
+
 // commitChoice takes the recorded choice into the ledger's intent to pay; without
-// a recorded choice the payment goes on waiting.
+// a recorded choice, and while people hold it, the payment goes on waiting.
 func (p *payment) commitChoice(ctx workflow.Context) {
 	p.step++
 	got, ok := persist(ctx, p, "commit the payer's choice", activities.CommitChoice,
@@ -74,6 +90,9 @@ func (p *payment) commitChoice(ctx workflow.Context) {
 	case !ok: // the run was cancelled meanwhile
 	case got.State == domain.StateAwaitingPayer:
 		p.step, p.chosen = max(p.step, got.Step), got.Chosen
+		if p.choiceHeld = got.Chosen && (got.Held || got.Proposed != ""); p.choiceHeld {
+			p.takeOver(got.Standing)
+		}
 	default:
 		p.learn(got)
 		p.since = workflow.Now(ctx)

@@ -50,6 +50,9 @@ type payment struct {
 	state    domain.State
 	paySent  bool
 	code     *domain.Code
+	word     *domain.Code // the last that spoke of the payment itself
+	heldID   bool         // the centre holds this id since before a pay of ours: nothing is sent by itself
+	resumed  bool         // and an operator's retry of check said 0 since: its pay follows
 	reason   domain.OperatorReason
 	nextAt   time.Time
 	// shownNext says that people were shown a next attempt, so that it is taken away.
@@ -85,12 +88,9 @@ func (p *payment) lose(err error) { p.lost = err }
 // it, the ledger says that the payment has moved past it, a person ends the
 // payment, or the context ends. The waits between attempts grow for ever.
 func (p *payment) until(ctx workflow.Context, s step) {
-	cause, first := domain.CauseScheduled, true
-	if p.behind {
-		cause = domain.CauseRecovery
-	}
+	cause, first := p.firstCause(s), true
 	for !p.closed() && ctx.Err() == nil {
-		if p.known && (p.interrupted() || p.standing().Stopped()) { // before the attempt that is due
+		if p.known && (p.interrupted() || p.standing().Stopped() || p.silent(cause)) { // before the attempt that is due
 			if cause = p.wait(ctx, s, turn{cause: cause}); cause == "" {
 				return
 			}
@@ -108,7 +108,7 @@ func (p *payment) until(ctx workflow.Context, s step) {
 		case p.last.Verdict.Final(): // the ledger could not take it: see asksAgain
 			p.pauses++
 			first = false
-			if cause = p.wait(ctx, s, turn{cause: domain.CauseRecovery, after: activities.GrowingPause(unreportedPause, p.pauses-1)}); cause == "" {
+			if cause = p.wait(ctx, s, turn{cause: p.recovering(), after: activities.GrowingPause(unreportedPause, p.pauses-1)}); cause == "" {
 				return
 			}
 			continue
@@ -120,24 +120,68 @@ func (p *payment) until(ctx workflow.Context, s step) {
 	}
 }
 
+// firstCause is why a step's first attempt is made.
+func (p *payment) firstCause(s step) domain.Cause {
+	switch {
+	case p.resumed && s.name == pay.name:
+		p.resumed = false
+		return domain.CauseOperator
+	case p.behind:
+		return domain.CauseRecovery
+	}
+	return domain.CauseScheduled
+}
+
+// recovering is the cause of an attempt that repeats one whose answer the ledger could not
+// take. Of a payment whose id the centre holds it is still the operator's.
+func (p *payment) recovering() domain.Cause {
+	if p.heldID {
+		return domain.CauseOperator
+	}
+	return domain.CauseRecovery
+}
+
+// silent says that an attempt of this cause is not made, because the centre holds the
+// payment's id: only an operator's are.
+func (p *payment) silent(cause domain.Cause) bool { return p.heldID && cause != domain.CauseOperator }
+
 // checked says that check is behind the payment: it ended, may be paid, or waits
 // for its payer.
 func (p *payment) checked() bool { return p.closed() || p.paySent || p.asksPayer() }
 
 // commitIntent commits the intent to pay after a check that left that open,
-// because it was not made where the first pay will be.
+// because it was not made where the first pay will be, or somebody stopped the payment
+// while it ran. The ledger commits nothing while people hold the payment: then the
+// answer to check is kept, and the intent follows when it is released.
 func (p *payment) commitIntent(ctx workflow.Context) {
-	if p.checked() || p.last.Verdict.Means != domain.GoOn || ctx.Err() != nil {
-		return
+	for !p.checked() && p.last.Verdict.Means == domain.GoOn && ctx.Err() == nil {
+		if p.hear(ctx); p.closed() { // cancelled by a person at the last moment
+			return
+		}
+		p.step++
+		got, ok := persist(ctx, p, "commit the intent to pay", activities.CommitIntent,
+			activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
+		if !ok { // the run was cancelled meanwhile
+			return
+		}
+		if got.State != domain.StateChecking || !(got.Held || got.Proposed != "") {
+			p.learn(got)
+			return
+		}
+		p.step = max(p.step, got.Step)
+		p.takeOver(got.Standing)
+		p.awaitRelease(ctx)
 	}
-	if p.hear(ctx); p.closed() { // cancelled by a person at the last moment
-		return
-	}
-	p.step++
-	got, ok := persist(ctx, p, "commit the intent to pay", activities.CommitIntent,
-		activities.AttemptInput{PaymentID: p.in.PaymentID, Step: p.step})
-	if ok { // else the run was cancelled meanwhile
-		p.learn(got)
+}
+
+// awaitRelease waits while people hold the payment, and hears them.
+func (p *payment) awaitRelease(ctx workflow.Context) {
+	for p.hear(ctx); p.standing().Stopped() && !p.closed() && ctx.Err() == nil; p.hear(ctx) {
+		if reached(p.oldAt(), workflow.Now(ctx)) {
+			p.raise(ctx, domain.ReasonTooOld)
+			continue
+		}
+		p.sleep(ctx, check)
 	}
 }
 
@@ -166,7 +210,7 @@ func (p *payment) attempt(ctx workflow.Context, s step, cause domain.Cause, firs
 	if cause == domain.CauseScheduled && !first {
 		in.Waited = p.waited
 	}
-	local := first && (cause == domain.CauseScheduled || s.name == check.name) && p.last.NotSent != activities.RefusedByLimit
+	local := first && (cause == domain.CauseScheduled || s.name == check.name || p.heldID) && p.last.NotSent != activities.RefusedByLimit
 	in.First = local
 	if s.name == check.name {
 		in.PayerDeadline, in.AskOnly = p.in.PayerDeadline, !local
@@ -204,9 +248,14 @@ func (p *payment) learn(got activities.AttemptResult) {
 	if got.Code != nil {
 		p.code = got.Code
 	}
+	if got.PaymentCode != nil {
+		p.word = got.PaymentCode
+	}
 	if got.Verdict.OperatorReason != "" {
 		p.reason = got.Verdict.OperatorReason
 	}
+	p.heldID = p.heldID || got.HeldID
+	p.resumed = p.heldID && (p.resumed || got.Verdict.Means == domain.GoOn)
 	if got.Behind {
 		p.behind, p.waits = true, max(p.waits, got.Waits)
 		p.takeOver(got.Standing)
@@ -235,12 +284,12 @@ func (p *payment) recordAnswer(ctx workflow.Context) {
 }
 
 // end asks for a terminal state until the ledger has one, or has a pay or a choice
-// that forbids it: then the payment goes on from there, whatever was asked for. It runs
-// to its end even when the run was cancelled. barred says that the ledger has no evidence
-// for the end: asking again would not change that.
+// that forbids it, or the centre holds the payment's id: then the payment goes on from
+// there, whatever was asked for. It runs to its end even when the run was cancelled. barred
+// says that the ledger has no evidence for the end: asking again would not change that.
 func (p *payment) end(ctx workflow.Context, in activities.EndInput) (barred domain.Barred) {
 	in.PaymentID = p.in.PaymentID
-	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) {
+	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) && !(in.State.NotMoved() && p.heldID) {
 		p.step++
 		in.Step = p.step
 		now := insist(ctx, p, "end as "+string(in.State), activities.EndPayment, in)

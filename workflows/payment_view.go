@@ -53,6 +53,8 @@ func (p *payment) show(ctx workflow.Context) {
 		details += fmt.Sprintf(" · %s proposed, waits for a second operator until %s UTC", p.proposed, p.proposedUntil.UTC().Format(time.DateTime))
 	case p.held:
 		details += " · held by an operator"
+	case p.heldID && !p.closed():
+		details += " · the processing centre holds this id: nothing is sent but by an operator's retry"
 	case p.last.NotSent != "":
 		details += " · paused: the processing centre does not answer"
 	}

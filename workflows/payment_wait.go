@@ -45,7 +45,8 @@ func (p *payment) due(cause domain.Cause) turn {
 // wait returns when the next attempt of a step is due, and why: the turn's own
 // cause, or that of a person's order, or of the agent's balance. "" means that
 // none is due: the payment ended, or the context. While a person holds the
-// payment nothing is due but what a resolve asked for.
+// payment nothing is due but what a resolve asked for; while the centre holds its id,
+// nothing but what an operator asked for.
 //
 // Only a rung of the ladder that ran its whole length counts; one that was cut
 // short is waited again from its beginning after the attempt that cut it.
@@ -67,7 +68,7 @@ func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause
 	defer func() { p.nextAt = time.Time{} }()
 	for {
 		asked, rose := p.hear(ctx), p.balanceRose()
-		stopped := p.standing().Stopped() && len(p.asked) == 0
+		stopped := len(p.asked) == 0 && (p.standing().Stopped() || p.silent(t.cause))
 		switch now := workflow.Now(ctx); {
 		case p.closed(), ctx.Err() != nil:
 			return ""
@@ -95,7 +96,7 @@ func (p *payment) wait(ctx workflow.Context, s step, t turn) (cause domain.Cause
 // is nobody's.
 func (p *payment) causeOf(t turn) domain.Cause {
 	switch {
-	case t.after == 0 && !t.rung && !p.standing().Stopped():
+	case t.after == 0 && !t.rung && !p.standing().Stopped() && !p.silent(t.cause):
 		return t.cause
 	case !p.known:
 		return domain.CauseRecovery
@@ -117,6 +118,8 @@ func (p *payment) sleep(ctx workflow.Context, s step) {
 
 func (p *payment) sleepSummary(s step) string {
 	switch {
+	case p.nextAt.IsZero() && p.heldID && !p.standing().Stopped():
+		return "the processing centre holds this id · waits for an operator"
 	case p.nextAt.IsZero():
 		return "held by an operator"
 	case p.last.NotSent != "":

@@ -149,36 +149,35 @@ func TestOrderDuringAnAttempt(t *testing.T) {
 	})
 	t.Run("hold before the first pay", func(t *testing.T) {
 		b := newBank(t)
-		b.scripted("pay", code(domain.CodeNumberExists))
+		b.scripted("pay", code(domain.CodeBadRequest))
 		id := b.accepted(nil)
 		run := b.execution(id)
 		hold := &ordered{}
 		run.during("Check", 1, func() { run.order(hold, "aigul", domain.ActionHold, "") })
-		run.RegisterDelayedCallback(func() { require.Empty(t, b.requests(id, "pay")) }, time.Hour)
+		run.RegisterDelayedCallback(func() {
+			p := b.payment(id)
+			require.Equal(t, domain.StateChecking, p.State)
+			require.NotEmpty(t, p.CheckAnswer)
+			require.Nil(t, p.PaySentAt, "no intent was committed")
+			require.Empty(t, b.requests(id, "pay"))
+		}, time.Hour)
 		release := run.orders(time.Hour, "aigul", domain.ActionRelease, "")
 		p := run.finish()
+		require.Len(t, b.requests(id, "check"), 1, "the answer is kept")
 		hold.effect(t, domain.EffectHeld)
 		release.effect(t, domain.EffectReleased)
 		require.Equal(t, domain.StateRefused, p.State, "it is the first pay still")
 		require.Equal(t, 2, p.Attempts)
 	})
-	for _, commits := range []bool{true, false} {
-		t.Run(fmt.Sprint("cancel while check commits the intent: ", commits), func(t *testing.T) {
+	for _, answer := range []domain.Code{domain.CodeSuccess, domain.CodeInProgress} {
+		t.Run(fmt.Sprint("cancel while check is answered ", answer), func(t *testing.T) {
 			b := newBank(t)
-			if !commits {
-				b.scripted("check", code(1))
-			}
+			b.scripted("check", code(answer))
 			id := b.accepted(nil)
 			run := b.execution(id)
 			cancel := &ordered{}
 			run.during("Check", 1, func() { run.order(cancel, "aigul", domain.ActionCancel, "") })
 			p := run.finish()
-			if commits {
-				cancel.refusal(t, domain.RefusalPaySent)
-				require.Equal(t, domain.StateSucceeded, p.State)
-				b.moved(id, 1)
-				return
-			}
 			cancel.effect(t, domain.EffectCancelled)
 			require.Equal(t, domain.StateCancelled, p.State)
 			require.Empty(t, b.requests(id, "pay"))

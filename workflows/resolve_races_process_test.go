@@ -111,7 +111,7 @@ func TestResolveOfAHeldPaymentThatIsAnswered(t *testing.T) {
 func TestLateWordIsTheFirstAgain(t *testing.T) {
 	b := newBank(t)
 	id := b.accepted(nil)
-	b.scripted("pay", code(220), centre.Answer{Code: 215, Transient: true, Times: 2})
+	b.scripted("pay", fault(centre.HTML502), centre.Answer{Code: 215, Transient: true, Times: 2})
 	b.attemptsOfALostRun(id, 3)
 	b.orderOfALostRun(id, "aigul", domain.ActionResolve, storage.Following{Effect: domain.EffectProposed,
 		Outcome: domain.StateResolvedRefused, Until: time.Now().Add(24 * time.Hour)})

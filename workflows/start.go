@@ -38,11 +38,26 @@ func (t PaymentTerms) Input(id domain.AgentTransactionID, serviceID string, ladd
 //
 // There is no execution or run time-out: nothing ends a payment for being old.
 func StartPayment(ctx context.Context, c client.Client, in PaymentInput) (client.WorkflowRun, error) {
-	return startOpen(ctx, c, client.StartWorkflowOptions{
+	return startOpen(ctx, c, startOptions(in), activities.WorkflowPayment, in)
+}
+
+func startOptions(in PaymentInput) client.StartWorkflowOptions {
+	return restartable(client.StartWorkflowOptions{
 		ID: in.PaymentID.WorkflowID(), StaticSummary: "payment " + in.PaymentID.String() + " to " + in.ServiceID,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			TolemState.ValueSet(string(domain.StateAccepted)), ServiceID.ValueSet(in.ServiceID), NeedsOperator.ValueSet(false)),
-	}, activities.WorkflowPayment, in)
+	})
+}
+
+// WakePayment has a payment's workflow read what a person's action changed in the ledger:
+// the running one, or a new one, which begins with that.
+func WakePayment(ctx context.Context, c client.Client, in PaymentInput) error {
+	o := startOptions(in)
+	_, err := c.SignalWithStartWorkflow(ctx, o.ID, activities.NudgeSignal, activities.Nudge{Cause: domain.CauseOperator}, o, activities.WorkflowPayment, in)
+	if err != nil {
+		return fmt.Errorf("wake %s: %w", o.ID, err)
+	}
+	return nil
 }
 
 // OrderTerms are the settings that every instalment order carries with it.
@@ -94,15 +109,21 @@ func StartReturn(ctx context.Context, c client.Client, in ReturnInput) (client.W
 // startOpen starts a process that is open in the ledger: a running one is left alone
 // and returned, one that closed runs again.
 func startOpen(ctx context.Context, c client.Client, o client.StartWorkflowOptions, workflow string, in any) (client.WorkflowRun, error) {
-	o.TaskQueue = activities.QueueMain
-	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	o = restartable(o)
 	o.EnableEagerStart = true // saves a round trip when this process has a worker
 	run, err := c.ExecuteWorkflow(ctx, o, workflow, in)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.ID, err)
 	}
 	return run, nil
+}
+
+// restartable are the options of whatever starts a process that is open in the ledger.
+func restartable(o client.StartWorkflowOptions) client.StartWorkflowOptions {
+	o.TaskQueue = activities.QueueMain
+	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	return o
 }
 
 // StartMove has an order that has ended taken forward: the bank has news of it. One
