@@ -26,7 +26,10 @@ var advice = map[domain.Refusal]string{
 	domain.RefusalPaySent:        "the money may have moved",
 	domain.RefusalNeverPaid:      "cancel ends it",
 	domain.RefusalNoOperator:     "retry makes an attempt",
-	domain.RefusalInProgress:     "code 1 or 153",
+	domain.RefusalNumberExists:   "may have the money",
+	domain.RefusalInProgress:     "a temporary code (1, 153, 220 or 255)",
+	domain.RefusalNoRegister:     "POST /v1/reconciliation",
+	domain.RefusalNotProposed:    "nothing to decline",
 	domain.RefusalOtherOutcome:   "release drops the proposal",
 	domain.RefusalSecondOperator: "a second operator has to confirm",
 }

@@ -299,6 +299,12 @@ var badOrders = map[string]struct {
 	"outcome in capitals":      {domain.ActionResolve, `{"reason":"a","outcome":"Refused","evidence":"b"}`, "outcome format"},
 	"outcome is yes":           {domain.ActionResolve, `{"reason":"a","outcome":true,"evidence":"b"}`, "outcome type"},
 	"everything at once":       {domain.ActionResolve, `{"outcome":"x","evidence":7,"foo":1}`, "outcome format, evidence type, foo unknown, reason required"},
+	"evidence of no kind":      {domain.ActionResolve, `{"outcome":"refused","reason":"a","evidence":"b","evidenceKind":"hearsay"}`, "evidenceKind format"},
+	"evidence kind is 1":       {domain.ActionResolve, `{"outcome":"refused","reason":"a","evidence":"b","evidenceKind":1}`, "evidenceKind type"},
+	"no register":              {domain.ActionResolve, `{"outcome":"refused","reason":"a","evidence":"b","evidenceKind":"register"}`, "registerSha256 required"},
+	"register alone":           {domain.ActionResolve, `{"outcome":"refused","reason":"a","evidence":"b","registerSha256":"` + strings.Repeat("0", 64) + `"}`, "registerSha256 range"},
+	"register in capitals":     {domain.ActionResolve, `{"outcome":"refused","reason":"a","evidence":"b","evidenceKind":"register","registerSha256":"` + strings.Repeat("A", 64) + `"}`, "registerSha256 format"},
+	"evidence kind of a retry": {domain.ActionRetry, `{"reason":"a","evidenceKind":"register"}`, "evidenceKind unknown"},
 	"an account as the reason": {domain.ActionRetry, `{"reason":"` + account + `\u0000"}`, "reason text"},
 }
 

@@ -58,7 +58,6 @@ func (b *bank) restarted(change ...func(*api.Options)) *bank {
 	b.t.Helper()
 	again := newBank(b.t, append([]func(*api.Options){func(o *api.Options) { o.Ledger = b.ledger }}, change...)...)
 	again.ledger = b.ledger
-	again.keys.Store(b.keys.Load() + 1<<20) // on one ledger, where b may go on giving out its own
 	again.centre.SetDown(true)
 	return again
 }

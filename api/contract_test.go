@@ -122,7 +122,7 @@ func TestExamplesOfOrders(t *testing.T) {
 			t.Errorf("%s: %d %s, %s", action, a.StatusCode, a.body, body)
 		}
 	}
-	beyond := []string{" text", " duplicate", "age format", "＆"}
+	beyond := []string{" text", " duplicate", "age format", "＆", "registerSha256 required", "registerSha256 range"}
 	for name, c := range badOrders {
 		if err := b.promises(examples[string(c.action)], c.body); err == nil && !containsAny(c.want, beyond) {
 			t.Errorf("the contract has nothing against %s", name)

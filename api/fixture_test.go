@@ -98,6 +98,9 @@ func leaked(text string) string {
 	return ""
 }
 
+// keys counts the Idempotency-Keys that tests did not choose themselves.
+var keys atomic.Int64
+
 // bank is the API with everything around it: a ledger on SQLite, the simulated
 // centre behind the real client, and a Temporal frontend that runs nothing.
 type bank struct {
@@ -107,7 +110,6 @@ type bank struct {
 	centre   *simulator.Centre
 	temporal *frontend
 	router   routers.Router
-	keys     atomic.Int64 // Idempotency-Keys given out so far
 }
 
 func newBank(t *testing.T, change ...func(*api.Options)) *bank {
@@ -298,7 +300,7 @@ func (b *bank) pay(body string, header map[string]string) answer {
 		if header == nil {
 			header = map[string]string{}
 		}
-		header["Idempotency-Key"] = fmt.Sprint("own-", b.keys.Add(1))
+		header["Idempotency-Key"] = fmt.Sprint("own-", keys.Add(1))
 	}
 	return b.send(call{method: http.MethodPost, path: "/v1/payments", body: body, token: secretAgent, header: header})
 }

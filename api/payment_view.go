@@ -38,8 +38,10 @@ type paymentView struct {
 	StatusDate           string                    `json:"statusDate,omitempty"`
 	Attempts             int                       `json:"attempts"`
 	NextAttemptAt        *time.Time                `json:"nextAttemptAt,omitempty"`
-	Held                 bool                      `json:"held,omitempty"`   // by a person: nothing is sent
-	Paused               bool                      `json:"paused,omitempty"` // the partner is down: attempts wait
+	Held                 bool                      `json:"held,omitempty"`           // by a person: nothing is sent
+	Paused               bool                      `json:"paused,omitempty"`         // the partner is down: attempts wait
+	HeldID               bool                      `json:"idHeldByCentre,omitempty"` // since before a pay of ours: nothing is sent by itself
+	PaymentCode          *domain.Code              `json:"paymentCode,omitempty"`    // the centre's last word on the payment itself, if that was not its last code
 	Proposed             *proposalView             `json:"proposed,omitempty"`
 	CreatedAt            time.Time                 `json:"createdAt"`
 	UpdatedAt            time.Time                 `json:"updatedAt"`
@@ -52,6 +54,8 @@ type paymentView struct {
 type proposalView struct {
 	Outcome domain.State `json:"outcome"`
 	Until   time.Time    `json:"until"`
+	// EvidenceKind is what it cites beside its free text.
+	EvidenceKind domain.EvidenceKind `json:"evidenceKind,omitempty"`
 }
 
 // checkView is what check answered for the payer to see or choose from. Its
@@ -74,17 +78,20 @@ func summary(p storage.Payment) paymentView {
 		ServiceID: p.ServiceID, Account: p.Account, AmountTo: p.AmountTo, AmountFrom: p.AmountFrom, Extras: p.Extras,
 		AutoPay: p.AutoPay, AgentTransactionDate: p.AgentTransactionDate, Asks: p.AsksPayer,
 		ResultCode: p.ResultCode, ResultMessage: p.ResultMessage,
-		Held: p.Held, Paused: p.Paused, TransactionDate: p.TransactionDate, StatusDate: p.StatusDate, Attempts: p.Attempts,
+		HeldID: p.HeldID, Held: p.Held, Paused: p.Paused, TransactionDate: p.TransactionDate, StatusDate: p.StatusDate, Attempts: p.Attempts,
 		CreatedAt: p.CreatedAt.Time, UpdatedAt: p.UpdatedAt.Time,
 	}
 	if p.NeedsOperator {
 		v.OperatorReason = p.OperatorReason
 	}
+	if p.PaymentCode != nil && p.ResultCode != nil && *p.PaymentCode != *p.ResultCode {
+		v.PaymentCode = p.PaymentCode
+	}
 	if p.TransactionID != nil {
 		v.TransactionID = strconv.FormatInt(*p.TransactionID, 10)
 	}
 	if p.Proposed != "" && p.ProposedUntil != nil {
-		v.Proposed = &proposalView{p.Proposed, p.ProposedUntil.Time}
+		v.Proposed = &proposalView{p.Proposed, p.ProposedUntil.Time, p.ProposedEvidence}
 	}
 	if p.NextAttemptAt != nil {
 		v.NextAttemptAt = &p.NextAttemptAt.Time

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -36,6 +37,10 @@ type actionRequest struct {
 	Reason    string                    `json:"reason"`
 	Outcome   domain.State              `json:"outcome"`  // of resolve
 	Evidence  string                    `json:"evidence"` // of resolve
+	// What a resolve cites against the centre's last word. They are left out of the digest
+	// where they are not given: requests of before have none.
+	EvidenceKind   domain.EvidenceKind `json:"evidenceKind,omitempty"`
+	RegisterSHA256 string              `json:"registerSha256,omitempty"`
 }
 
 // outcomes are what resolve may say.
@@ -63,6 +68,9 @@ func (s *Server) actOnPayment(action domain.Action) echo.HandlerFunc {
 			return err
 		}
 		request.PaymentID = payment.ID
+		if err := s.checkCited(c.Request().Context(), request, payment); err != nil {
+			return err
+		}
 		placed, err := s.placeAndCarryOut(c, request.row(callerOf(c).name, key, time.Now()), s.carryOut)
 		if err != nil {
 			return err
@@ -80,6 +88,8 @@ func decodeAction(body []byte, action domain.Action) (actionRequest, fieldErrors
 	if action == domain.ActionResolve {
 		fields["outcome"] = func(raw json.RawMessage) *complaint { return outcome(raw, &r.Outcome) }
 		fields["evidence"] = func(raw json.RawMessage) *complaint { return text(raw, maxEvidence, &r.Evidence) }
+		fields["evidenceKind"] = func(raw json.RawMessage) *complaint { return evidenceKind(raw, &r.EvidenceKind) }
+		fields["registerSha256"] = func(raw json.RawMessage) *complaint { return sha256Hex(raw, &r.RegisterSHA256) }
 	}
 	wrong := decodeObject(body, fields)
 	if wrong.unreadable() {
@@ -89,8 +99,59 @@ func decodeAction(body []byte, action domain.Action) (actionRequest, fieldErrors
 	if action == domain.ActionResolve {
 		wrong.require("outcome", r.Outcome != "", "is required: succeeded or refused")
 		wrong.require("evidence", r.Evidence != "", "is required: the partner's letter or register row")
+		cited := r.EvidenceKind == domain.EvidenceRegister
+		wrong.require("registerSha256", !cited || r.RegisterSHA256 != "", "is required with evidenceKind register")
+		if !cited && r.RegisterSHA256 != "" {
+			wrong.add("registerSha256", ruleRange, "requires evidenceKind register")
+		}
 	}
 	return r, wrong
+}
+
+func evidenceKind(raw json.RawMessage, into *domain.EvidenceKind) *complaint {
+	var word string
+	if err := json.Unmarshal(raw, &word); err != nil {
+		return &complaint{ruleType, "must be a string"}
+	}
+	kind := domain.EvidenceKind(word)
+	if !kind.Known() {
+		return &complaint{ruleFormat, "must be centre_cancelled or register"}
+	}
+	*into = kind
+	return nil
+}
+
+var sha256Digits = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func sha256Hex(raw json.RawMessage, into *string) *complaint {
+	var digits string
+	if err := json.Unmarshal(raw, &digits); err != nil {
+		return &complaint{ruleType, "must be a string"}
+	}
+	if !sha256Digits.MatchString(digits) {
+		return &complaint{ruleFormat, "must have 64 hexadecimal digits in lower case"}
+	}
+	*into = digits
+	return nil
+}
+
+// checkCited refuses a register that is no evidence: one that nobody compared, of another
+// day, of a day that was not over, or one that contains the payment. The ledger looks again
+// when the second person's word ends the payment.
+func (s *Server) checkCited(ctx context.Context, r actionRequest, p storage.Payment) error {
+	if r.EvidenceKind != domain.EvidenceRegister || p.State.Terminal() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerLimit)
+	defer cancel()
+	lacks, err := s.ledger.RegisterLacks(ctx, r.RegisterSHA256, p.ID)
+	switch {
+	case err != nil:
+		return fromLedger(err)
+	case !lacks:
+		return refusal(domain.RefusalNoRegister, p.State, false)
+	}
+	return nil
 }
 
 func outcome(raw json.RawMessage, into *domain.State) *complaint {
@@ -111,6 +172,7 @@ func (r actionRequest) row(who, key string, at time.Time) storage.Action {
 	return storage.Action{
 		Process: r.PaymentID.WorkflowID(), Action: r.Action, Outcome: r.Outcome, Caller: who, IdempotencyKey: key,
 		RequestSHA256: digestOf("order/1", r), Reason: r.Reason, Evidence: r.Evidence, RequestedAt: storage.At(at),
+		EvidenceKind: r.EvidenceKind, RegisterSHA256: r.RegisterSHA256,
 	}
 }
 
@@ -165,7 +227,7 @@ func (s *Server) carryOut(ctx context.Context, a storage.Action) error {
 }
 
 func (s *Server) send(ctx context.Context, a storage.Action) (workflows.ActionResult, error) {
-	return workflows.Act[workflows.ActionResult](ctx, s.temporal, a.Process, a.Action, a.Caller+" "+a.IdempotencyKey, workflows.ActionInput{OrderID: a.ID, Outcome: a.Outcome})
+	return workflows.Act[workflows.ActionResult](ctx, s.temporal, a.Process, a.Action, a.Caller+" "+a.IdempotencyKey, workflows.ActionInput{OrderID: a.ID, Outcome: a.Outcome, Evidence: a.EvidenceKind})
 }
 
 // sendAgain sends an action for which there was no workflow: the payment has ended,
@@ -201,14 +263,18 @@ func (s *Server) paymentOf(ctx context.Context, a storage.Action) (storage.Payme
 
 // refusals are what each refusal says, after the payment's state.
 var refusals = map[domain.Refusal]string{
-	domain.RefusalEnded:          "nothing leaves a final state",
-	domain.RefusalAwaitsPayer:    "nothing is sent while the payer decides; cancel ends it",
-	domain.RefusalHeld:           "it is held: release it first",
-	domain.RefusalNotHeld:        "it is not held, so there is nothing to release",
-	domain.RefusalPaySent:        "a pay was sent and the money may have moved, so it cannot be cancelled; a final code ends it, or resolve",
-	domain.RefusalNeverPaid:      "no pay was ever sent, so there is nothing to resolve; cancel ends it",
-	domain.RefusalNoOperator:     "it does not need an operator and goes on by itself; retry makes an attempt now",
-	domain.RefusalInProgress:     "the processing centre's last word is that it works on the payment (code 1 or 153), so it cannot be resolved as refused; retry asks again",
+	domain.RefusalEnded:        "nothing leaves a final state",
+	domain.RefusalAwaitsPayer:  "nothing is sent while the payer decides; cancel ends it",
+	domain.RefusalHeld:         "it is held: release it first",
+	domain.RefusalNotHeld:      "it is not held, so there is nothing to release",
+	domain.RefusalPaySent:      "a pay was sent and the money may have moved, so it cannot be cancelled; a final code ends it, or resolve",
+	domain.RefusalNumberExists: "the processing centre holds this id and may have the money, so it cannot be cancelled; retry asks again, or two operators resolve it",
+	domain.RefusalNeverPaid:    "no pay was ever sent, so there is nothing to resolve; cancel ends it",
+	domain.RefusalNoOperator:   "it does not need an operator and goes on by itself; retry makes an attempt now",
+	domain.RefusalInProgress: "the processing centre's last word on the payment is a temporary code (1, 153, 220 or 255), so it cannot be resolved as refused, " +
+		"unless both operators cite the centre's cancellation or a register of the closed day (evidenceKind); retry asks again",
+	domain.RefusalNoRegister:     "registerSha256 is that of no compared register of its day, taken when the day was over, that does not contain it; POST /v1/reconciliation compares one",
+	domain.RefusalNotProposed:    "nobody proposed an outcome, so there is nothing to decline",
 	domain.RefusalOtherOutcome:   "another operator proposed another outcome; release drops the proposal",
 	domain.RefusalSecondOperator: "you proposed this outcome; a second operator has to confirm it",
 }
@@ -228,12 +294,16 @@ func refusal(why domain.Refusal, state domain.State, attempted bool) error {
 
 // actionView is a person's action as the API shows it.
 type actionView struct {
-	ID          string        `json:"id"`
-	Action      domain.Action `json:"action"`
-	Outcome     domain.State  `json:"outcome,omitempty"`
-	By          string        `json:"by"` // the token's name
-	Reason      string        `json:"reason"`
-	Evidence    string        `json:"evidence,omitempty"`
+	ID       string        `json:"id"`
+	Action   domain.Action `json:"action"`
+	Outcome  domain.State  `json:"outcome,omitempty"`
+	By       string        `json:"by"` // the token's name
+	Reason   string        `json:"reason"`
+	Evidence string        `json:"evidence,omitempty"`
+
+	EvidenceKind   domain.EvidenceKind `json:"evidenceKind,omitempty"`
+	RegisterSHA256 string              `json:"registerSha256,omitempty"`
+
 	RequestedAt time.Time     `json:"requestedAt"`
 	Effect      domain.Effect `json:"effect,omitempty"` // none: it did nothing
 	DoneAt      *time.Time    `json:"doneAt,omitempty"`
@@ -242,7 +312,8 @@ type actionView struct {
 func actionViewOf(a storage.Action) actionView {
 	v := actionView{
 		ID: strconv.FormatInt(a.ID, 10), Action: a.Action, Outcome: a.Outcome, By: a.Caller, Reason: a.Reason,
-		Evidence: a.Evidence, RequestedAt: a.RequestedAt.Time, Effect: a.Effect,
+		Evidence: a.Evidence, EvidenceKind: a.EvidenceKind, RegisterSHA256: a.RegisterSHA256,
+		RequestedAt: a.RequestedAt.Time, Effect: a.Effect,
 	}
 	if a.DoneAt != nil {
 		v.DoneAt = &a.DoneAt.Time
@@ -264,7 +335,7 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 	status := http.StatusOK
 	if placed.Action == domain.ActionResolve && !payment.State.Terminal() {
 		status = http.StatusAccepted // 200 would be read as resolved
-		why := payment.Standing().Refuses(placed.Action, placed.Outcome)
+		why := payment.Standing().RefusesResolve(placed.Outcome, placed.EvidenceKind)
 		if placed.Effect == domain.EffectAttempted && why != "" { // a repetition of what was refused after its attempt
 			return refusal(why, payment.State, true)
 		}

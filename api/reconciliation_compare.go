@@ -4,14 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"iter"
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,8 +26,12 @@ import (
 )
 
 // compareDay answers POST /v1/reconciliation: our day against the processing
-// centre's register. It changes nothing. The register is read to its end before
+// centre's register. It moves no payment. The register is read to its end before
 // the ledger is asked; differences are sent as they are found.
+//
+// That it was compared is kept, by its digest, with those of our open payments that it
+// does not contain: people may cite it when they resolve one of them. An answer that is
+// whole says that this is done.
 func (s *Server) compareDay(c echo.Context) error {
 	date, format, err := s.dayParameters(c, echo.MIMEApplicationJSON)
 	if err != nil {
@@ -39,7 +48,8 @@ func (s *Server) compareDay(c echo.Context) error {
 	}
 	ctx, cancel := takeTime(c)
 	defer cancel()
-	register, err := readRegister(c)
+	digest := sha256.New()
+	register, err := readRegister(c, digest)
 	if err != nil {
 		return err
 	}
@@ -48,26 +58,41 @@ func (s *Server) compareDay(c echo.Context) error {
 	if format == mediaCSV {
 		reports = reportCSV
 	}
-	report, end := reports(out, date)
+	report, end := reports(out)
+	var absent []domain.AgentTransactionID
 	result, err := reconciliation.Compare(ctx, reconciliation.Comparison{
-		Date: date, Register: register, Ours: s.rows(ctx, date), Elsewhere: s.elsewhere, Report: report,
+		Date: date, Register: register, Ours: s.rows(ctx, date), Elsewhere: s.elsewhere, Report: func(d reconciliation.Difference) error {
+			if d.OpenAndAbsent() {
+				absent = append(absent, d.ID)
+			}
+			return report(d)
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("compare a day: %w", err)
 	}
-	if err := errors.Join(end(result, register.Ignored()), out.Flush()); err != nil {
+	view := comparisonView{Date: date, Result: result, RegisterSHA256: hex.EncodeToString(digest.Sum(nil)), IgnoredColumns: register.Ignored()}
+	now := time.Now()
+	err = s.ledger.KeepRegister(ctx, storage.Register{
+		Day: date, SHA256: view.RegisterSHA256, Entries: register.Len(), Closed: date < now.In(s.location).Format(time.DateOnly),
+		Caller: callerOf(c).name, ReceivedAt: storage.At(now),
+	}, absent)
+	if err != nil {
+		return fromLedger(err)
+	}
+	if err := errors.Join(end(view), out.Flush()); err != nil {
 		return fmt.Errorf("write the comparison: %w", err)
 	}
 	return nil
 }
 
-// readRegister reads the body.
-func readRegister(c echo.Context) (*reconciliation.Register, error) {
+// readRegister reads the body, and hashes it.
+func readRegister(c echo.Context, digest hash.Hash) (*reconciliation.Register, error) {
 	if c.Request().ContentLength > maxRegister {
 		return nil, tooLongRegister() // before it is sent
 	}
 	body := http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxRegister)
-	register, err := reconciliation.ReadRegister(body, reconciliation.Limits{Rows: maxRows})
+	register, err := reconciliation.ReadRegister(io.TeeReader(body, digest), reconciliation.Limits{Rows: maxRows})
 	var bad *reconciliation.BadRegister
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
@@ -136,13 +161,14 @@ func rowOf(p storage.DayRow) reconciliation.Row {
 // reportFunc writes one difference, endFunc what follows the last one.
 type (
 	reportFunc = func(reconciliation.Difference) error
-	endFunc    = func(result reconciliation.Result, ignored []string) error
+	endFunc    = func(comparisonView) error
 )
 
 // comparisonView is a comparison but for its differences.
 type comparisonView struct {
 	Date string `json:"date"`
 	reconciliation.Result
+	RegisterSHA256 string   `json:"registerSha256"` // of the bytes that came
 	IgnoredColumns []string `json:"ignoredColumns"`
 }
 
@@ -159,7 +185,7 @@ func marshalComparison(v comparisonView) ([]byte, error) {
 
 // reportJSON writes {"differences":[…],"date":…,"counts":…}: the counts come
 // last, because they are known last.
-func reportJSON(out *bufio.Writer, date string) (reportFunc, endFunc) {
+func reportJSON(out *bufio.Writer) (reportFunc, endFunc) {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	next := `{"differences":[`
@@ -168,8 +194,8 @@ func reportJSON(out *bufio.Writer, date string) (reportFunc, endFunc) {
 		next = ","
 		return encoder.Encode(d)
 	}
-	end := func(result reconciliation.Result, ignored []string) error {
-		rest, err := marshalComparison(comparisonView{date, result, ignored})
+	end := func(v comparisonView) error {
+		rest, err := marshalComparison(v)
 		if err != nil {
 			return err
 		}
@@ -191,7 +217,7 @@ var reportColumns = []string{
 
 // reportCSV writes the differences and, as the last row, the class summary with
 // the rest of the JSON answer: an answer without it broke off.
-func reportCSV(out *bufio.Writer, date string) (reportFunc, endFunc) {
+func reportCSV(out *bufio.Writer) (reportFunc, endFunc) {
 	w := csv.NewWriter(out)    // writes into out's own buffer: there is nothing else to flush
 	_ = w.Write(reportColumns) // a bufio.Writer keeps its error for the next call
 	report := func(d reconciliation.Difference) error {
@@ -212,8 +238,8 @@ func reportCSV(out *bufio.Writer, date string) (reportFunc, endFunc) {
 		}
 		return w.Write(append(row, correction))
 	}
-	end := func(result reconciliation.Result, ignored []string) error {
-		rest, err := marshalComparison(comparisonView{date, result, ignored})
+	end := func(v comparisonView) error {
+		rest, err := marshalComparison(v)
 		if err != nil {
 			return err
 		}

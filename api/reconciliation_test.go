@@ -202,7 +202,8 @@ func TestAnEmptyDay(t *testing.T) {
 		t.Errorf("%q", a.body)
 	}
 	want := `{"differences":[],"date":"2026-01-31","counts":{"match":0,"mismatch":0,"missingThere":0,"missingHere":0,"duplicate":0},"open":0,` +
-		`"rows":{"here":0,"otherDay":0,"there":0,"onlyHere":0},"amounts":{"here":0.00,"there":0.00},"ignoredColumns":[]}` + "\n"
+		`"rows":{"here":0,"otherDay":0,"there":0,"onlyHere":0},"amounts":{"here":0.00,"there":0.00},` +
+		`"registerSha256":"` + storage.Digest([]byte(header)) + `","ignoredColumns":[]}` + "\n"
 	if a := b.status(b.compare(dayPath, header, nil), http.StatusOK); string(a.body) != want {
 		t.Errorf("%s", a.body)
 	}

@@ -246,6 +246,7 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/payments/:id/release", []role{roleOperator}, nil, s.actOnPayment(domain.ActionRelease)},
 		{http.MethodPost, "/v1/payments/:id/cancel", []role{roleOperator}, nil, s.actOnPayment(domain.ActionCancel)},
 		{http.MethodPost, "/v1/payments/:id/resolve", []role{roleOperator}, nil, s.actOnPayment(domain.ActionResolve)},
+		{http.MethodPost, "/v1/payments/:id/decline", []role{roleOperator}, nil, s.declinePayment},
 		{http.MethodPost, "/v1/payments/actions", []role{roleOperator}, nil, s.actOnMany},
 		{http.MethodGet, "/v1/services", everybody, []string{"refresh"}, s.listServices},
 		{http.MethodGet, "/v1/services/:serviceId", everybody, nil, s.getService},

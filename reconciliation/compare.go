@@ -31,7 +31,7 @@ const (
 	KindTransactionID Kind = "transactionId" // mismatch; duplicate: another payment has this transactionId
 	KindServiceID     Kind = "serviceId"     // mismatch
 	KindDate          Kind = "date"          // mismatch: another day, in our ledger or in the register
-	KindOpenHere      Kind = "open_here"     // mismatch: open here, absent there: where the money is, nobody knows
+	KindOpenHere      Kind = "open_here"     // mismatch: open here, absent there or only a duplicate, on line: where the money is, nobody knows
 	KindAbsent        Kind = "absent"        // missingThere, missingHere
 	KindRepeated      Kind = "repeated"      // missingThere: the register has it only as a duplicate, on line
 	KindID            Kind = "id"            // duplicate: the same agentTransactionId again
@@ -103,6 +103,10 @@ type Amounts struct {
 	Here  domain.Money `json:"here"`  // our payments of the day
 	There domain.Money `json:"there"` // rows of the register, repeated ones too
 }
+
+// OpenAndAbsent says that the payment is open here and that the register does not contain
+// its id at all.
+func (d Difference) OpenAndAbsent() bool { return d.Kind == KindOpenHere && d.Line == 0 }
 
 // Comparison is one day of ours and its register.
 type Comparison struct {

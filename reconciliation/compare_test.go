@@ -168,7 +168,7 @@ func TestEveryClassAndKind(t *testing.T) {
 		"the first is compared":   {books{ours(7, domain.StateSucceeded)}, "7,,,,1,0\n" + agrees, "mismatch/amount/2 duplicate/id/3", 0, 0},
 		"twice there, absent":     {nil, agrees + agrees, "missingHere/absent/2 duplicate/id/3", 0, 0},
 		"a transaction for two":   {books{ours(7, domain.StateSucceeded), ours(8, domain.StateSucceeded)}, "8,1007,,,200,0\n" + agrees, "missingThere/repeated/3 duplicate/transactionId/3 mismatch/transactionId/2", 0, 0},
-		"a transaction, one open": {books{ours(7, domain.StateSucceeded), ours(8, domain.StatePaying)}, agrees + "8,1007,,,200,0\n", "mismatch/open_here/0 duplicate/transactionId/3", 1, 0},
+		"a transaction, one open": {books{ours(7, domain.StateSucceeded), ours(8, domain.StatePaying)}, agrees + "8,1007,,,200,0\n", "mismatch/open_here/3 duplicate/transactionId/3", 1, 0},
 		"a transaction, unknown":  {books{ours(7, domain.StateSucceeded)}, agrees + "6,1007,,,200,0\n", "duplicate/transactionId/3", 1, 0},
 		"0 is nobody's":           {books{ours(7, domain.StateRefused), ours(8, domain.StateRefused)}, "7,0,,,,5\n8,0,,,,5\n", "", 2, 0},
 		"an id and a transaction": {books{ours(7, domain.StateSucceeded)}, agrees + "7,1009,,,200,0\n9,1009,,,3,0\n", "duplicate/id/3 missingHere/absent/4", 1, 0},

@@ -134,6 +134,9 @@ func (m *merge) absentThere(ours Row, repeated *entry) (d Difference, report boo
 		m.result.Counts.Mismatch++
 		m.result.Rows.OnlyHere++
 		d.Class, d.Kind = Mismatch, KindOpenHere
+		if repeated != nil {
+			d.Line = int(repeated.line)
+		}
 		return d, true
 	}
 }
