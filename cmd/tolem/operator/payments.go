@@ -29,11 +29,15 @@ type payment struct {
 	TransactionID string                `json:"transactionId"`
 	Attempts      int                   `json:"attempts"`
 	NextAttemptAt *time.Time            `json:"nextAttemptAt"`
+	HeldID        bool                  `json:"idHeldByCentre"`
+	PaymentCode   *domain.Code          `json:"paymentCode"`
 	Held          bool                  `json:"held"`
 	Paused        bool                  `json:"paused"`
 	Proposed      *struct {
 		Outcome domain.State `json:"outcome"`
 		Until   time.Time    `json:"until"`
+
+		EvidenceKind domain.EvidenceKind `json:"evidenceKind"`
 	} `json:"proposed"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
@@ -45,6 +49,8 @@ func payments() kind {
 		{flag: "outcome", key: "outcome", usage: "succeeded or refused: whether the money moved (required)", required: true},
 		becauseOf,
 		{flag: "evidence", key: "evidence", usage: "the partner's letter or register row (required)", required: true},
+		{flag: "evidence-kind", key: "evidenceKind", usage: "centre_cancelled or register: what outweighs a temporary code of the centre; both operators have to cite it"},
+		{flag: "register-sha256", key: "registerSha256", usage: "with --evidence-kind register: the registerSha256 that comparing it answered"},
 	}
 	return kind{
 		use: "payments", one: "payment", path: "/v1/payments", argument: "ID", short: "Look after payments through the processing centre.",
@@ -62,6 +68,7 @@ func payments() kind {
 			{use: "actions", short: "What people ordered for a payment: who, why, when, and what it did.", title: "Actions", table: actionTable()},
 		},
 		more: []func(Options) *cobra.Command{manyCommand},
+		did:  map[string]string{"declined": "the proposal is dropped: it goes on by itself, unless it is held"},
 		actions: []action{
 			{use: "retry", short: "Make one attempt now; the growing interval goes on from where it was.", fields: []field{becauseOf}},
 			{use: "hold", short: "Make no more attempts until it is released.", fields: []field{becauseOf}},
@@ -70,7 +77,15 @@ func payments() kind {
 				more: `
 Only for a payment that needs an operator. The first operator's word makes one more attempt
 at once, which may pay; a final code ends the payment. Otherwise it is held until a second
-operator, with a token of his own, gives the same outcome within a day.`},
+operator, with a token of his own, gives the same outcome within a day. Of a payment whose
+id the centre holds since before a pay of ours, nothing is sent for it.
+
+refused is not taken while the centre's last word on the payment is 1, 153, 220 or 255,
+unless both operators cite with --evidence-kind the centre's written cancellation, or a
+register of the payment's day, compared when the day was over, that does not contain it.`},
+			{use: "decline", short: "Drop a resolve that waits for its second operator, a colleague's or your own.", fields: []field{becauseOf},
+				more: `
+The payment then goes on by itself, unless somebody holds it.`},
 			{use: "cancel", short: "End a payment for which no pay was ever sent.", fields: []field{becauseOf}},
 		},
 	}
@@ -94,11 +109,14 @@ func word(holds bool, w string) string {
 	return ""
 }
 
-func (p payment) code() string {
-	if p.ResultCode == nil {
+func (p payment) code() string { return codeText(p.ResultCode) }
+
+// codeText is a code with its words; "" for none.
+func codeText(c *domain.Code) string {
+	if c == nil {
 		return ""
 	}
-	return strconv.Itoa(int(*p.ResultCode)) + " " + p.ResultCode.Text()
+	return strconv.Itoa(int(*c)) + " " + c.Text()
 }
 
 func (p payment) cells(c clock) []string {
@@ -139,6 +157,7 @@ var paymentReasons = map[domain.OperatorReason]string{
 	domain.ReasonStrangeEcho:  "A person has to look: the centre's answer names another payment. Ask it which of the two was paid.",
 	domain.ReasonRejected:     "A person has to look: the centre answers with HTTP 401, 403, 404 or another 4xx. Look at our token and address first.",
 	domain.ReasonLateRefusal:  "A person has to look: the centre answers 202 or 215 after an earlier pay, which it may have taken. Ask it what its books say.",
+	domain.ReasonNumberExists: "A person has to look: the centre holds this id (215) since before a pay of ours could be why, and may have the money. Nothing is sent by itself any more. Ask it whose payment that is.",
 	domain.ReasonCancelledRun: "A person has to look: somebody cancelled its workflow in Temporal after a pay was sent. That ended nothing; say what was meant.",
 	domain.ReasonPaidAfterEnd: "A person has to look: it ended as not paid, and the centre answered a pay with 0 afterwards, so the money moved. " +
 		"Ask the centre for its number, and whoever was told that it was refused.",
@@ -157,16 +176,20 @@ func (p payment) why(c clock) []string {
 	asked := p.State == domain.StateAwaitingPayer
 	add(asked && len(p.Choice) > 0, "Its payer has chosen, and a pay follows. No pay was ever sent: the money has not moved.")
 	add(asked && len(p.Choice) == 0 && p.ExpiresAt != nil, "It waits for its payer (%s) until %s. No pay was ever sent: the money has not moved.", p.Asks, c.due(p.ExpiresAt))
-	add(paymentStates[p.State] != "", "%s", cmp.Or(p.against(string(p.State)), paymentStates[p.State]))
+	add(p.HeldID && open && p.State != domain.StatePaying, "The centre holds its id, though no pay of ours was sent by this ledger: the money may have moved.")
+	add(paymentStates[p.State] != "" && (!p.HeldID || !open || p.State == domain.StatePaying), "%s", cmp.Or(p.against(string(p.State)), paymentStates[p.State]))
 	add(p.NeedsOperator, "%s", reasonIn(paymentReasons, p.Reason))
 	add(open && p.ResultCode != nil && !asked, "The centre's last word is %s.", p.code())
+	add(open && p.PaymentCode != nil && p.ResultCode != nil && *p.PaymentCode != *p.ResultCode,
+		"Of the payment itself it last said %s.", codeText(p.PaymentCode))
 	add(p.Held, "A person holds it: nothing is sent until it is released.")
 	if p.Proposed != nil {
 		add(true, "A first operator said %s. Nothing is sent until a second one says the same, or until %s.", p.Proposed.Outcome, c.due(&p.Proposed.Until))
 	}
 	add(p.Paused, "The centre is plainly down: attempts wait, and are not counted, until it answers.")
 	add(open && p.NextAttemptAt != nil, "The next attempt is made by itself at %s.", c.due(p.NextAttemptAt))
-	add(open && p.NextAttemptAt == nil && !p.Held && p.Proposed == nil && !asked, "An attempt is under way, or its workflow is missing; the sweep starts a missing one within minutes.")
+	add(open && p.HeldID, "Nothing is sent until an operator's retry.")
+	add(open && p.NextAttemptAt == nil && !p.Held && !p.HeldID && p.Proposed == nil && !asked, "An attempt is under way, or its workflow is missing; the sweep starts a missing one within minutes.")
 	return said
 }
 
@@ -181,9 +204,10 @@ func reasonIn(known map[domain.OperatorReason]string, r domain.OperatorReason) s
 // stands is what the vocabulary's rules decide by. A pay may have been sent in paying, and
 // in no other open state.
 func (p payment) stands() domain.Standing {
-	s := domain.Standing{State: p.State, PaySent: p.State == domain.StatePaying, Held: p.Held, NeedsOperator: p.NeedsOperator, Code: p.ResultCode}
+	s := domain.Standing{State: p.State, PaySent: p.State == domain.StatePaying, Held: p.Held, NeedsOperator: p.NeedsOperator, Code: p.ResultCode,
+		PaymentCode: p.PaymentCode, HeldID: p.HeldID}
 	if p.Proposed != nil {
-		s.Proposed = p.Proposed.Outcome
+		s.Proposed, s.ProposedEvidence = p.Proposed.Outcome, p.Proposed.EvidenceKind
 	}
 	return s
 }
@@ -201,10 +225,20 @@ func (p payment) steps() []step {
 	}
 	resolve := func(outcome domain.State, flag, words string) {
 		st := step{words: words, flags: "--outcome " + flag + " " + forReason + " --evidence '…'", confirms: now.Proposed != ""}
-		if st.confirms {
+		switch {
+		case st.confirms:
 			st.words = "as the second operator, say the same; nothing is sent"
+		case !now.HeldID:
+			st.words += "; makes one more attempt first, which may pay"
 		}
-		offer(domain.ActionResolve, outcome, st)
+		cites := domain.EvidenceKind("")
+		if now.RefusesResolve(outcome, "") == domain.RefusalInProgress {
+			cites, st.flags = domain.EvidenceCentreCancelled, st.flags+" --evidence-kind …"
+		}
+		if now.RefusesResolve(outcome, cites) == "" {
+			st.verb = string(domain.ActionResolve)
+			can = append(can, st)
+		}
 	}
 	offer(domain.ActionRetry, "", step{words: "make one attempt now", flags: forReason})
 	if !now.Stopped() {
@@ -215,8 +249,9 @@ func (p payment) steps() []step {
 		words = "drop what was proposed, and go on at once"
 	}
 	offer(domain.ActionRelease, "", step{words: words, flags: forReason})
-	resolve(domain.StateResolvedSucceeded, "succeeded", "say that the money moved, once the centre has told so in writing; makes one more attempt first, which may pay")
-	resolve(domain.StateResolvedRefused, "refused", "say that the money did not move, once the centre has told so in writing; makes one more attempt first, which may pay")
+	offer(domain.ActionDecline, "", step{words: "drop what was proposed; it then goes on by itself, unless it is held", flags: forReason})
+	resolve(domain.StateResolvedSucceeded, "succeeded", "say that the money moved, once the centre has told so in writing")
+	resolve(domain.StateResolvedRefused, "refused", "say that the money did not move, once the centre has told so in writing")
 	offer(domain.ActionCancel, "", step{words: "end it; no pay was ever sent", flags: forReason})
 	return can
 }
