@@ -45,11 +45,15 @@ func (v *verifier) contract(ctx context.Context, r storage.CollectionRecord) err
 // status after the other in the order of their arrival; "" when it is.
 func paymentOrderProblem(o storage.PaymentOrder, statuses []storage.PaymentOrderEvent, last bool) string {
 	reached, sum := domain.PaymentOrderGathering, domain.Money(0)
+	late := domain.Money(0) // executed although it is closed
 	for _, e := range statuses {
 		if e.OrderID != o.ID {
 			continue
 		}
 		sum += e.PaidIncrement
+		if e.StateAfter == domain.PaymentOrderClosed || o.SentAt == nil {
+			late += e.PaidIncrement
+		}
 		after, verdict := moved(reached, o, e)
 		if verdict != e.Verdict || verdict == domain.StatusTaken && e.Status != domain.StatusRequestSent && after != e.StateAfter {
 			return fmt.Sprintf("%s: %q is %s and leads from %s to %s, and by its moves it is %s and leads to %s",
@@ -65,6 +69,8 @@ func paymentOrderProblem(o storage.PaymentOrder, statuses []storage.PaymentOrder
 		return fmt.Sprintf("%s is %s, and its statuses lead to %s", o.OrderRef, o.State, reached)
 	case o.SentAt == nil && o.State != domain.PaymentOrderClosed && o.State != domain.PaymentOrderGathering:
 		return fmt.Sprintf("%s is %s, and its request was not sent", o.OrderRef, o.State)
+	case o.State == domain.PaymentOrderClosed && late > 0:
+		return fmt.Sprintf("%s is closed, and the client's bank executed it all the same", o.OrderRef)
 	case sum != o.Paid:
 		return fmt.Sprintf("%s: its executions add up to another sum than its row says", o.OrderRef)
 	case o.State == domain.PaymentOrderExecuted && o.Paid < o.Amount:
@@ -100,7 +106,9 @@ func (v *verifier) closedByPeople(r storage.CollectionRecord) {
 			v.report.expect(TwoPeople, r.Contract.WorkflowID(), approval{
 				event: string(domain.EffectClosed), action: domain.ActionClose, effect: domain.EffectClosed,
 				undone: []string{string(domain.EffectDeclined)},
-			}.wants(aboutEvent(r.ProcessRecord, 0)))
+			}.wants(about(r.ProcessRecord, func(a storage.Action) bool {
+				return a.EventID == nil && (a.PaymentOrder == nil || *a.PaymentOrder == o.ID) // older ones name none
+			})))
 		}
 	}
 }

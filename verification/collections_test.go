@@ -139,6 +139,31 @@ var (
 	}
 )
 
+// keepClosed keeps a payment order that two people closed.
+func keepClosed(b *books) string {
+	return b.reports(time.Hour).sends().is(domain.StatusActivated, 0).publishes(2).acts("aigul", domain.ActionClose, 0).acts("berik", domain.ActionClose, 0).process()
+}
+
+// keepExecutedAfterClose keeps one that the client's bank executed all the same, as two people
+// recorded.
+func keepExecutedAfterClose(b *books) string {
+	keepClosed(b)
+	d := &demand{books: b, at: time.Now(), offset: 2, keys: 9}
+	d.is(domain.StatusExecuted, 300).publishes(1)
+	b.closes(domain.MoneyMoved, "ayan", "dina")
+	return d.process()
+}
+
+// publishedAside has the topic hold an event that two people had set aside, as an incident says
+// that a person closed.
+func publishedAside(b *books, process string) {
+	b.topic.contracts[string(contract)].events[2] = &publishedEvent{}
+	for _, entry := range []string{"opened", "closed"} {
+		b.plant(`INSERT INTO incident_entries (incident, process, subject, part, reason, entry, evidence, caller, why, money, transaction_number, at)
+			VALUES (1, 'payment_order', ?, '', 'published_set_aside', ?, '', 'dina', '', '', '', 1)`, string(contract), entry)
+	}
+}
+
 // forgets takes events from the topic.
 func forgets(seqs ...int64) func(*books, string) {
 	return func(b *books, _ string) {
@@ -190,9 +215,11 @@ func TestCollectionFindings(t *testing.T) {
 			return id
 		}},
 
-		"set aside by nobody":         {keepAside, sql(`DELETE FROM journal WHERE call = 'set_aside' AND event_id = 2`), TwoPeople},
-		"set aside by one":            {keepAside, sql(`UPDATE actions SET caller = 'one' WHERE action = 'set-aside' AND event_id = 2`), TwoPeople},
-		"set aside, and in the topic": {keepAside, func(b *books, _ string) { b.topic.contracts[string(contract)].events[2] = &publishedEvent{} }, EventKnown},
+		"set aside by nobody":                   {keepAside, sql(`DELETE FROM journal WHERE call = 'set_aside' AND event_id = 2`), TwoPeople},
+		"set aside by one":                      {keepAside, sql(`UPDATE actions SET caller = 'one' WHERE action = 'set-aside' AND event_id = 2`), TwoPeople},
+		"set aside, and in the topic":           {keepAside, func(b *books, _ string) { b.topic.contracts[string(contract)].events[2] = &publishedEvent{} }, EventKnown},
+		"set aside without a look at the topic": {keepAside, sql(`UPDATE payment_order_events SET message = 'x' WHERE seq = 2`), StateFollows},
+		"set aside by people, and published":    {keep: keepAside, plant: publishedAside},
 		"not named by the next": {keepAside, func(b *books, _ string) {
 			b.plant(`UPDATE payment_order_events SET skipped_seqs = '3' WHERE seq = 4`)
 			b.topic.contracts[string(contract)].events[4].skipped = "3"
@@ -200,6 +227,12 @@ func TestCollectionFindings(t *testing.T) {
 		"not named in the topic": {keepAside, func(b *books, _ string) {
 			b.topic.contracts[string(contract)].events[4].skipped = "3"
 		}, EventOrder},
+
+		"closed":                                  {keep: keepClosed},
+		"closed by one person":                    {keepClosed, sql(`UPDATE actions SET caller = 'one'`), TwoPeople},
+		"closed by nobody":                        {keepSent, sql(`UPDATE payment_orders SET state = 'closed', reached = 'closed'`), TwoPeople},
+		"closed by actions on another order":      {keepClosed, sql(`UPDATE actions SET payment_order = 99 WHERE caller = 'berik'`), TwoPeople},
+		"executed after it was closed, unnoticed": {keepExecutedAfterClose, sql(`DELETE FROM incident_entries`), StateFollows},
 
 		"reversed, by no status":          {keepExecuted, sql(`UPDATE payment_orders SET state = 'reversed', reached = 'reversed'`), StateFollows},
 		"executed, and reached another":   {keepExecuted, sql(`UPDATE payment_orders SET reached = 'part_paid'`), StateFollows},

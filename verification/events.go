@@ -79,8 +79,9 @@ func sendingOrder(numbered []storage.PaymentOrderEvent) string {
 // setAside says that two people recorded that an event is never published.
 func setAside(e storage.PaymentOrderEvent) bool { return e.SetAsideAt != nil }
 
-// setAsideByPeople checks that two people asked for each event that is set aside, and that what
-// was published next names it, and no other.
+// setAsideByPeople checks that two people asked for each event that is set aside, that one which
+// may have been published was looked for in the topic, and that what was published next names
+// it, and no other.
 func (v *verifier) setAsideByPeople(id string, r storage.CollectionRecord, numbered []storage.PaymentOrderEvent) {
 	var skipped []string
 	for _, e := range numbered {
@@ -88,7 +89,8 @@ func (v *verifier) setAsideByPeople(id string, r storage.CollectionRecord, numbe
 			skipped = append(skipped, strconv.FormatInt(*e.Seq, 10))
 			v.report.expect(TwoPeople, id, approval{
 				event: string(domain.EffectSetAside), action: domain.ActionSetAside, effect: domain.EffectSetAside, undone: []string{string(domain.EffectDeclined)},
-			}.wants(aboutEvent(r.ProcessRecord, e.ID)))
+			}.wants(about(r.ProcessRecord, func(a storage.Action) bool { return a.EventID == nil || *a.EventID == e.ID })))
+			v.report.check(StateFollows, id, e.Message == nil || e.AbsentAt != nil, "event %d may have been published, and was set aside without a look at the topic", *e.Seq)
 			continue
 		}
 		names := strings.Join(skipped, ",")
@@ -97,22 +99,21 @@ func (v *verifier) setAsideByPeople(id string, r storage.CollectionRecord, numbe
 	}
 }
 
-// aboutEvent is a contract's record without what people asked for of other events; 0 is no
-// event.
-func aboutEvent(r storage.ProcessRecord, event int64) storage.ProcessRecord {
-	about := r
-	about.Actions, about.Events = nil, nil
+// about is a contract's record without the actions on other events, or other payment orders.
+func about(r storage.ProcessRecord, this func(storage.Action) bool) storage.ProcessRecord {
+	kept := r
+	kept.Actions, kept.Events = nil, nil
 	for _, a := range r.Actions {
-		if a.EventID == nil || *a.EventID == event {
-			about.Actions = append(about.Actions, a)
+		if this(a) {
+			kept.Actions = append(kept.Actions, a)
 		}
 	}
 	for _, e := range r.Events {
-		if e.ActionID == nil || actionOf(about, e) != nil || actionOf(r, e) == nil {
-			about.Events = append(about.Events, e)
+		if e.ActionID == nil || actionOf(kept, e) != nil || actionOf(r, e) == nil {
+			kept.Events = append(kept.Events, e)
 		}
 	}
-	return about
+	return kept
 }
 
 // compareTopic compares a contract's events with what the topic holds of them.
@@ -129,7 +130,7 @@ func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered 
 		there := of.events[*e.Seq]
 		switch at := (place{e.TopicPartition, e.TopicOffset}); {
 		case there != nil && setAside(e):
-			v.report.check(EventKnown, id, false, "event %d is in the topic, and two people set it aside", *e.Seq)
+			v.report.check(EventKnown, id, noted(r.ProcessRecord, domain.ReasonPublishedAside), "event %d is in the topic, and two people set it aside", *e.Seq)
 		case there != nil:
 			v.report.check(EventBytes, id, there.digest == sha256.Sum256(e.Message), "event %d in the topic is not what the ledger has", *e.Seq)
 			v.report.check(EventOrder, id, there.skipped == e.SkippedSeqs, "event %d in the topic names %q as set aside, and in the ledger %q", *e.Seq, there.skipped, e.SkippedSeqs)
@@ -150,8 +151,8 @@ func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered 
 }
 
 // unsent counts into all the events that Loxon does not have yet, and returns how many of
-// them are late: their payment orders ended longer ago than the grace, and nobody holds the
-// contract.
+// them are late: their payment orders ended longer ago than the grace, nobody holds the
+// contract, and nobody proposes to set them aside.
 func (v *verifier) unsent(r storage.CollectionRecord, numbered []storage.PaymentOrderEvent, all *int) (late int) {
 	orders := map[int64]storage.PaymentOrder{}
 	for _, o := range r.Orders {
@@ -165,7 +166,8 @@ func (v *verifier) unsent(r storage.CollectionRecord, numbered []storage.Payment
 		*all++
 		o := orders[e.OrderID]
 		since := latest(&e.ReceivedAt, o.SentAt, o.EndedAt)
-		if o.State.Terminal() && !held && v.began.Sub(since) > v.Grace {
+		proposed := e.AsideUntil != nil && e.AsideUntil.After(v.began) // a second person's word is awaited
+		if o.State.Terminal() && !held && !proposed && v.began.Sub(since) > v.Grace {
 			late++
 		}
 	}

@@ -84,3 +84,9 @@ func correction(r storage.ProcessRecord) *storage.IncidentEntry {
 func excused(r storage.ProcessRecord) bool {
 	return correction(r) != nil || slices.ContainsFunc(r.Incidents, func(i storage.Incident) bool { return i.Open && i.Reason.Lasting() })
 }
+
+// noted says that an incident of a reason was opened for a process: it is open, which is a
+// finding of its own, or people have closed it.
+func noted(r storage.ProcessRecord, why domain.OperatorReason) bool {
+	return slices.ContainsFunc(r.Incidents, func(i storage.Incident) bool { return i.Reason == why })
+}
