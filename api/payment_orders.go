@@ -239,3 +239,24 @@ func (s *Server) paymentOrderEvents() rows[domain.ContractNumber, storage.Paymen
 		read: s.ledger.PaymentOrderEvents, id: func(e storage.PaymentOrderEvent) int64 { return e.ID }, view: eventViewOf,
 	}
 }
+
+// collectionRoutes are the routes of the card file: K2's own and those of its payment orders.
+func (s *Server) collectionRoutes() []route {
+	cardFile := []role{roleK2, roleViewer, roleOperator}
+	return []route{
+		{http.MethodPost, "/restapi/services/k2loan_from_eko", []role{roleK2}, nil, s.takeLoans},
+		{http.MethodPost, "/restapi/services/k2req_status_from_eko", []role{roleK2}, nil, s.takeStatus},
+		{http.MethodGet, "/v1/payment-orders", cardFile, paymentOrderParameters, s.listPaymentOrders},
+		{http.MethodGet, "/v1/payment-orders/:contract", cardFile, nil, s.getPaymentOrder},
+		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents().list},
+		{http.MethodPost, "/v1/payment-orders/:contract/events", []role{roleK2}, nil, s.reportStatus},
+		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.contractCalls().list},
+		{http.MethodGet, "/v1/payment-orders/:contract/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.contractProcess).list},
+		{http.MethodPost, "/v1/payment-orders/:contract/retry", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRetry)},
+		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
+		{http.MethodPost, "/v1/payment-orders/:contract/release", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRelease)},
+		{http.MethodPost, "/v1/payment-orders/:contract/close", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionClose)},
+		{http.MethodPost, "/v1/payment-orders/:contract/decline", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionDecline)},
+		{http.MethodPost, "/v1/payment-orders/:contract/events/:event/set-aside", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionSetAside)},
+	}
+}

@@ -226,13 +226,12 @@ type route struct {
 	handler echo.HandlerFunc
 }
 
-// table lists every route, but those that returnRoutes does. Those without a token tell nothing about payments:
+// table lists every route, but those that returnRoutes and collectionRoutes do. Those without a token tell nothing about payments:
 // /metrics holds counts and route templates only, is scraped by programs that
 // rarely keep secrets, and API_ADDR is loopback unless somebody opens it.
 func (s *Server) table() []route {
 	everybody := []role{roleAgent, roleViewer, roleOperator}
 	store := []role{roleStore, roleViewer, roleOperator}
-	cardFile := []role{roleK2, roleViewer, roleOperator}
 	return []route{
 		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
 		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
@@ -271,20 +270,6 @@ func (s *Server) table() []route {
 		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
 		{http.MethodPost, "/v1/orders/:id/resolve", []role{roleOperator}, nil, s.endOrder(domain.ActionResolve)},
 		{http.MethodPost, "/v1/orders/:id/decline", []role{roleOperator}, nil, s.endOrder(domain.ActionDecline)},
-		{http.MethodPost, "/restapi/services/k2loan_from_eko", []role{roleK2}, nil, s.takeLoans},
-		{http.MethodPost, "/restapi/services/k2req_status_from_eko", []role{roleK2}, nil, s.takeStatus},
-		{http.MethodGet, "/v1/payment-orders", cardFile, paymentOrderParameters, s.listPaymentOrders},
-		{http.MethodGet, "/v1/payment-orders/:contract", cardFile, nil, s.getPaymentOrder},
-		{http.MethodGet, "/v1/payment-orders/:contract/events", cardFile, []string{"limit", "cursor"}, s.paymentOrderEvents().list},
-		{http.MethodPost, "/v1/payment-orders/:contract/events", []role{roleK2}, nil, s.reportStatus},
-		{http.MethodGet, "/v1/payment-orders/:contract/attempts", cardFile, []string{"limit", "cursor"}, s.contractCalls().list},
-		{http.MethodGet, "/v1/payment-orders/:contract/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.contractProcess).list},
-		{http.MethodPost, "/v1/payment-orders/:contract/retry", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRetry)},
-		{http.MethodPost, "/v1/payment-orders/:contract/hold", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionHold)},
-		{http.MethodPost, "/v1/payment-orders/:contract/release", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionRelease)},
-		{http.MethodPost, "/v1/payment-orders/:contract/close", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionClose)},
-		{http.MethodPost, "/v1/payment-orders/:contract/decline", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionDecline)},
-		{http.MethodPost, "/v1/payment-orders/:contract/events/:event/set-aside", []role{roleOperator}, nil, s.actOnPaymentOrder(domain.ActionSetAside)},
 		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
 		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
 		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},
@@ -308,7 +293,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
 	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
-	for _, r := range slices.Concat(s.table(), s.returnRoutes()) {
+	for _, r := range slices.Concat(s.table(), s.returnRoutes(), s.collectionRoutes()) {
 		handler := r.handler
 		if r.roles != nil {
 			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
