@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -29,6 +31,7 @@ type frontend struct {
 	client client.Client
 
 	mu      sync.Mutex
+	running []string                      // workflow ids, of every type
 	refuse  func(workflowID string) error // nil takes every signal
 	taken   []signal
 	refused []string // workflow ids
@@ -82,6 +85,25 @@ func (f *frontend) SignalWorkflowExecution(_ context.Context, r *workflowservice
 	}
 	f.taken = append(f.taken, s)
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
+}
+
+// ListWorkflowExecutions lists what runs, whatever the query asks for: whoever asks knows
+// its own ids.
+func (f *frontend) ListWorkflowExecutions(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, id := range f.running {
+		found.Executions = append(found.Executions, &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: id}})
+	}
+	return found, nil
+}
+
+// runs sets what runs from now on.
+func (f *frontend) runs(ids ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running = ids
 }
 
 // refusing sets which signals are refused from now on.
