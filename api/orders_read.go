@@ -15,6 +15,36 @@ import (
 	"tolem/storage"
 )
 
+// instalmentRoutes are those of orders and their returns of goods.
+func (s *Server) instalmentRoutes() []route {
+	store := []role{roleStore, roleViewer, roleOperator}
+	return []route{
+		{http.MethodPost, "/v1/orders", []role{roleStore}, nil, s.createOrder},
+		{http.MethodGet, "/v1/orders", store, orderParameters, s.listOrders},
+		{http.MethodGet, "/v1/orders/:id", store, nil, s.getOrder},
+		{http.MethodGet, "/v1/orders/:id/guarantee-letter", []role{roleStore, roleOperator}, []string{"format"}, s.getLetter},
+		{http.MethodPost, "/v1/orders/:id/confirm", []role{roleStore}, nil, s.decideOrder(domain.DecisionConfirm)},
+		{http.MethodPost, "/v1/orders/:id/reject", []role{roleStore}, nil, s.decideOrder(domain.DecisionReject)},
+		{http.MethodPost, "/v1/orders/:id/return", []role{roleStore}, nil, s.returnGoods},
+		{http.MethodGet, "/v1/orders/:id/returns", store, nil, s.returnsOfOrder},
+		{http.MethodGet, "/v1/orders/:id/attempts", store, []string{"limit", "cursor"}, s.attempts(s.orderProcess).list},
+		{http.MethodGet, "/v1/orders/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.orderProcess).list},
+		{http.MethodPost, "/v1/orders/:id/retry", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRetry)},
+		{http.MethodPost, "/v1/orders/:id/hold", []role{roleOperator}, nil, s.actOnOrder(domain.ActionHold)},
+		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
+		{http.MethodPost, "/v1/orders/:id/resolve", []role{roleOperator}, nil, s.endOrder(domain.ActionResolve)},
+		{http.MethodPost, "/v1/orders/:id/decline", []role{roleOperator}, nil, s.endOrder(domain.ActionDecline)},
+		{http.MethodGet, "/v1/orders/:id/returns/:return", store, nil, s.getReturn},
+		{http.MethodGet, "/v1/orders/:id/returns/:return/attempts", store, []string{"limit", "cursor"}, s.attempts(s.returnProcess).list},
+		{http.MethodGet, "/v1/orders/:id/returns/:return/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.returnProcess).list},
+		{http.MethodPost, "/v1/orders/:id/returns/:return/retry", []role{roleOperator}, nil, s.actOnReturn(domain.ActionRetry)},
+		{http.MethodPost, "/v1/orders/:id/returns/:return/hold", []role{roleOperator}, nil, s.actOnReturn(domain.ActionHold)},
+		{http.MethodPost, "/v1/orders/:id/returns/:return/release", []role{roleOperator}, nil, s.actOnReturn(domain.ActionRelease)},
+		{http.MethodPost, "/v1/orders/:id/returns/:return/resolve", []role{roleOperator}, nil, s.actOnReturn(domain.ActionResolve)},
+		{http.MethodPost, "/v1/orders/:id/returns/:return/decline", []role{roleOperator}, nil, s.actOnReturn(domain.ActionDecline)},
+	}
+}
+
 // orderPath is where an order is looked at.
 func orderPath(id domain.StoreOrderID) string { return "/v1/orders/" + url.PathEscape(id.String()) }
 

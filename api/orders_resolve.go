@@ -126,21 +126,6 @@ func (s *Server) nudgeOrder(ctx context.Context, o storage.InstalmentOrder) {
 	})
 }
 
-// returnRoutes are those of one return of goods.
-func (s *Server) returnRoutes() []route {
-	store := []role{roleStore, roleViewer, roleOperator}
-	return []route{
-		{http.MethodGet, "/v1/orders/:id/returns/:return", store, nil, s.getReturn},
-		{http.MethodGet, "/v1/orders/:id/returns/:return/attempts", store, []string{"limit", "cursor"}, s.attempts(s.returnProcess).list},
-		{http.MethodGet, "/v1/orders/:id/returns/:return/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.returnProcess).list},
-		{http.MethodPost, "/v1/orders/:id/returns/:return/retry", []role{roleOperator}, nil, s.actOnReturn(domain.ActionRetry)},
-		{http.MethodPost, "/v1/orders/:id/returns/:return/hold", []role{roleOperator}, nil, s.actOnReturn(domain.ActionHold)},
-		{http.MethodPost, "/v1/orders/:id/returns/:return/release", []role{roleOperator}, nil, s.actOnReturn(domain.ActionRelease)},
-		{http.MethodPost, "/v1/orders/:id/returns/:return/resolve", []role{roleOperator}, nil, s.actOnReturn(domain.ActionResolve)},
-		{http.MethodPost, "/v1/orders/:id/returns/:return/decline", []role{roleOperator}, nil, s.actOnReturn(domain.ActionDecline)},
-	}
-}
-
 // returnOfPath reads the return of the path.
 func (s *Server) returnOfPath(c echo.Context) (storage.OrderReturn, error) {
 	order, err := domain.ParseStoreOrderID(pathParameter(c, "id"))

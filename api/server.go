@@ -226,12 +226,12 @@ type route struct {
 	handler echo.HandlerFunc
 }
 
-// table lists every route, but those that returnRoutes and collectionRoutes do. Those without a token tell nothing about payments:
-// /metrics holds counts and route templates only, is scraped by programs that
-// rarely keep secrets, and API_ADDR is loopback unless somebody opens it.
+// table lists every route, but those that instalmentRoutes and collectionRoutes do. Those
+// without a token tell nothing about payments: /metrics holds counts and route templates
+// only, is scraped by programs that rarely keep secrets, and API_ADDR is loopback unless
+// somebody opens it.
 func (s *Server) table() []route {
 	everybody := []role{roleAgent, roleViewer, roleOperator}
-	store := []role{roleStore, roleViewer, roleOperator}
 	return []route{
 		{http.MethodPost, "/v1/payments", []role{roleAgent}, nil, s.createPayment},
 		{http.MethodPost, "/v1/payments/batch", []role{roleAgent}, nil, s.createBatch},
@@ -255,21 +255,6 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/reconciliation", []role{roleViewer, roleOperator}, []string{"date", "format"}, s.exportDay},
 		{http.MethodPost, "/v1/reconciliation", []role{roleOperator}, []string{"date", "format"}, s.compareDay},
 		{http.MethodPost, "/v1/clients/validate", []role{roleStore}, nil, s.validateClient},
-		{http.MethodPost, "/v1/orders", []role{roleStore}, nil, s.createOrder},
-		{http.MethodGet, "/v1/orders", store, orderParameters, s.listOrders},
-		{http.MethodGet, "/v1/orders/:id", store, nil, s.getOrder},
-		{http.MethodGet, "/v1/orders/:id/guarantee-letter", []role{roleStore, roleOperator}, []string{"format"}, s.getLetter},
-		{http.MethodPost, "/v1/orders/:id/confirm", []role{roleStore}, nil, s.decideOrder(domain.DecisionConfirm)},
-		{http.MethodPost, "/v1/orders/:id/reject", []role{roleStore}, nil, s.decideOrder(domain.DecisionReject)},
-		{http.MethodPost, "/v1/orders/:id/return", []role{roleStore}, nil, s.returnGoods},
-		{http.MethodGet, "/v1/orders/:id/returns", store, nil, s.returnsOfOrder},
-		{http.MethodGet, "/v1/orders/:id/attempts", store, []string{"limit", "cursor"}, s.attempts(s.orderProcess).list},
-		{http.MethodGet, "/v1/orders/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.orderProcess).list},
-		{http.MethodPost, "/v1/orders/:id/retry", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRetry)},
-		{http.MethodPost, "/v1/orders/:id/hold", []role{roleOperator}, nil, s.actOnOrder(domain.ActionHold)},
-		{http.MethodPost, "/v1/orders/:id/release", []role{roleOperator}, nil, s.actOnOrder(domain.ActionRelease)},
-		{http.MethodPost, "/v1/orders/:id/resolve", []role{roleOperator}, nil, s.endOrder(domain.ActionResolve)},
-		{http.MethodPost, "/v1/orders/:id/decline", []role{roleOperator}, nil, s.endOrder(domain.ActionDecline)},
 		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
 		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
 		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},
@@ -293,7 +278,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
 	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
-	for _, r := range slices.Concat(s.table(), s.returnRoutes(), s.collectionRoutes()) {
+	for _, r := range slices.Concat(s.table(), s.instalmentRoutes(), s.collectionRoutes()) {
 		handler := r.handler
 		if r.roles != nil {
 			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
