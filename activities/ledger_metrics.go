@@ -41,6 +41,10 @@ var ages = []age{
 //	tolem_open_processes{kind,state,age}          open processes; age counts from acceptance, or the payer's choice
 //	tolem_open_payments{code}                     open payments by the last result code; none before the first
 //	tolem_needs_operator{kind,reason}             open processes that a person has to look at
+//	tolem_incidents_open{process,reason,acknowledged,about_money}
+//	                                              open incidents, of ended processes too
+//	tolem_incidents_oldest_age_seconds{process,reason,acknowledged,about_money}
+//	                                              since the oldest of them was opened
 //	tolem_loxon_unsent_events                     statuses that Loxon is to be told and has not acknowledged
 //	tolem_loxon_oldest_unsent_event_age_seconds   since the oldest of them came; 0 without any
 //	tolem_agent_balance                           the agent's balance at the processing centre, in tenge
@@ -66,6 +70,7 @@ type LedgerMetrics struct {
 	taken  time.Duration
 
 	open, payments, operator, unsent, oldest         *prometheus.Desc
+	incidents, incidentAge                           *prometheus.Desc
 	balance, overdraft, notification, low, balanceAt *prometheus.Desc
 	up, duration                                     *prometheus.Desc
 }
@@ -80,6 +85,8 @@ func NewLedgerMetrics(ledger *storage.Ledger, every time.Duration) *LedgerMetric
 		open:         desc("tolem_open_processes", "Open processes in the ledger by kind, state and age since acceptance or the payer's choice. Take the max over replicas.", "kind", "state", "age"),
 		payments:     desc("tolem_open_payments", "Open payments in the ledger by the last result code, none before the first. Take the max over replicas.", "code"),
 		operator:     desc("tolem_needs_operator", "Open processes that a person has to look at, by kind and reason. Take the max over replicas.", "kind", "reason"),
+		incidents:    desc("tolem_incidents_open", "Open incidents by kind of process, reason, whether a person looks into them, and whether they are about money. Take the max over replicas.", incidentLabels...),
+		incidentAge:  desc("tolem_incidents_oldest_age_seconds", "Time since the oldest of these open incidents was opened. Take the max over replicas.", incidentLabels...),
 		unsent:       desc("tolem_loxon_unsent_events", "Statuses that Loxon is to be told and has not acknowledged. Take the max over replicas."),
 		oldest:       desc("tolem_loxon_oldest_unsent_event_age_seconds", "Time since the oldest status came that Loxon has not acknowledged; 0 without any. Take the max over replicas."),
 		balance:      desc("tolem_agent_balance", "The agent's balance at the processing centre, in tenge, as last read. Take the max over replicas."),
@@ -95,7 +102,7 @@ func NewLedgerMetrics(ledger *storage.Ledger, every time.Duration) *LedgerMetric
 // Describe names every metric.
 func (m *LedgerMetrics) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		m.open, m.payments, m.operator, m.unsent, m.oldest, m.balance, m.overdraft, m.notification, m.low, m.balanceAt, m.up, m.duration,
+		m.open, m.payments, m.operator, m.incidents, m.incidentAge, m.unsent, m.oldest, m.balance, m.overdraft, m.notification, m.low, m.balanceAt, m.up, m.duration,
 	} {
 		descs <- d
 	}
@@ -114,6 +121,7 @@ func (m *LedgerMetrics) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	m.collectOpen(*now, gauge)
+	m.collectIncidents(now.Incidents, gauge)
 	gauge(m.unsent, float64(now.Unsent))
 	oldest := time.Duration(0)
 	if now.UnsentSince != nil {
@@ -187,6 +195,17 @@ func (m *LedgerMetrics) collectOpen(o storage.Overview, gauge func(*prometheus.D
 	}
 	for k, n := range flagged {
 		gauge(m.operator, float64(n), string(k.process), string(k.reason))
+	}
+}
+
+// incidentLabels are those of the metrics of open incidents.
+var incidentLabels = []string{"process", "reason", "acknowledged", "about_money"}
+
+func (m *LedgerMetrics) collectIncidents(open []storage.OpenIncidentCount, gauge func(*prometheus.Desc, float64, ...string)) {
+	for _, c := range open {
+		labels := []string{string(c.Process), string(c.Reason), strconv.FormatBool(c.Acknowledged), strconv.FormatBool(c.Reason.AboutMoney())}
+		gauge(m.incidents, float64(c.Number), labels...)
+		gauge(m.incidentAge, max(0, time.Since(c.Since.Time)).Seconds(), labels...)
 	}
 }
 

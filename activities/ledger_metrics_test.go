@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,9 +65,44 @@ func TestLedgerMetricsShowWhatIsOpen(t *testing.T) {
 	require.Equal(t, 0.0, open["over_1d payment_order sent"])
 	require.Equal(t, map[string]float64{"none": 2, "unknown": 1}, series(t, fresh, "tolem_open_payments"))
 	require.Equal(t, map[string]float64{"payment too_old": 1}, series(t, fresh, "tolem_needs_operator"))
+	require.Equal(t, map[string]float64{"false false payment too_old": 1}, series(t, fresh, "tolem_incidents_open"))
 	require.Equal(t, map[string]float64{"": 1}, series(t, fresh, "tolem_ledger_up"))
 	require.Empty(t, series(t, fresh, "tolem_agent_balance"), "it was never read")
 	require.Equal(t, map[string]float64{"none": 0}, series(t, cached, "tolem_open_payments"), "the reading of before")
+}
+
+// Open incidents are told of processes in any state, by what a person has to know of them;
+// a closed one is not told.
+func TestLedgerMetricsShowIncidents(t *testing.T) {
+	l := ledgerOf(t)
+	fresh := prometheus.NewPedanticRegistry()
+	fresh.MustRegister(activities.NewLedgerMetrics(l, 0))
+	require.Empty(t, series(t, fresh, "tolem_incidents_open"))
+	raise := func(subject string, why domain.OperatorReason) int64 {
+		t.Helper()
+		require.NoError(t, l.Raise(t.Context(), storage.OpenIncident{Process: domain.ProcessOrder, Subject: subject, Reason: why}, "x"))
+		open, err := l.OpenIncidentsOf(t.Context(), domain.ProcessOrder, subject)
+		require.NoError(t, err)
+		return open[0].ID
+	}
+	act := func(id int64, action domain.Action) {
+		t.Helper()
+		_, err := l.ActOnIncident(t.Context(), id, storage.Action{Action: action, Caller: "aigul", IdempotencyKey: strconv.FormatInt(id, 10), RequestSHA256: "x", Reason: "r",
+			RequestedAt: storage.At(time.Now())}, storage.IncidentClosing{})
+		require.NoError(t, err)
+	}
+	raise("1", domain.ReasonNoPayout)
+	act(raise("2", domain.ReasonNoPayout), domain.ActionAcknowledge)
+	act(raise("3", domain.ReasonNoPayout), domain.ActionClose)
+	raise("4", domain.ReasonPaidAfterEnd)
+	raise("5", domain.ReasonPaidAfterEnd)
+	require.Equal(t, map[string]float64{"false false order no_payout": 1, "false true order no_payout": 1, "true false order paid_after_end": 2},
+		series(t, fresh, "tolem_incidents_open"))
+	ages := series(t, fresh, "tolem_incidents_oldest_age_seconds")
+	require.Len(t, ages, 3)
+	for labels, age := range ages {
+		require.Positive(t, age, labels)
+	}
 }
 
 // Without a ledger there are no numbers, rather than old ones, and the metrics are

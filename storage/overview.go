@@ -16,6 +16,8 @@ import (
 type Overview struct {
 	At   time.Time // when it was read
 	Open []OpenCount
+	// Incidents are those that are open, of processes in any state.
+	Incidents []OpenIncidentCount
 	// Unsent are the events that have a place in what Loxon is told and were not
 	// acknowledged; UnsentSince is when the oldest of them came, nil without any.
 	Unsent      int64
@@ -71,6 +73,10 @@ func (l *Ledger) Overview(ctx context.Context, at time.Time, limits []time.Durat
 			c.Process = p.Process
 			o.Open = append(o.Open, c)
 		}
+	}
+	var err error
+	if o.Incidents, err = l.OpenIncidents(ctx); err != nil {
+		return Overview{}, err
 	}
 	if err := o.readUnsent(db); err != nil {
 		return Overview{}, fmt.Errorf("count events that were not sent: %w", err)

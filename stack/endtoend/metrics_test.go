@@ -9,9 +9,11 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tolem/activities"
+	"tolem/domain"
 	"tolem/simulators/abs"
 	centre "tolem/simulators/processing"
 	"tolem/stack/monitoring"
+	"tolem/storage"
 )
 
 // Dashboards and alerts ask for metrics, labels and values that an API and a worker really
@@ -70,6 +72,7 @@ func (i *infra) haveOneOfEach() {
 	code, text := user.sendsLoans(loanJSON("KD1", 700))
 	require.Zero(i.t, code, text)
 	eventually(i.t, "an operator is asked", func() bool { return user.readsContract("KD1").NeedsOperator })
+	i.hasIncidents()
 	code, text = user.sendsLoans(loanJSON("KD2", 700))
 	require.Zero(i.t, code, text)
 	user.findsContract("KD2", "sent")
@@ -86,4 +89,23 @@ func (i *infra) haveOneOfEach() {
 	_, err := i.temporal.ExecuteWorkflow(i.t.Context(), client.StartWorkflowOptions{TaskQueue: activities.QueueMain}, "nobody registered this")
 	require.NoError(i.t, err)
 	eventually(i.t, "a worker cannot do a task", func() bool { return len(i.scraped()["temporal_workflow_task_execution_failed_total"]) > 0 })
+}
+
+// hasIncidents has one incident about money that nobody looks into, of a payment that this
+// ledger does not have, and one acknowledged of another reason.
+func (i *infra) hasIncidents() {
+	i.t.Helper()
+	ledger, err := storage.Open(i.t.Context(), i.env["DATABASE_URL"])
+	require.NoError(i.t, err)
+	defer func() { require.NoError(i.t, ledger.Close()) }()
+	for subject, why := range map[string]domain.OperatorReason{"1": domain.ReasonPaidAfterEnd, "2": domain.ReasonTooOld} {
+		require.NoError(i.t, ledger.Raise(i.t.Context(), storage.OpenIncident{Process: domain.ProcessPayment, Subject: subject, Reason: why}, "pay answered code 0"))
+	}
+	user := i.caller()
+	var found struct{ Items []struct{ ID string } }
+	status, answer := user.do(http.MethodGet, "/v1/incidents?reason="+string(domain.ReasonTooOld), "", nil, &found)
+	require.Equal(i.t, http.StatusOK, status, answer)
+	require.Len(i.t, found.Items, 1)
+	status, answer = user.do(http.MethodPost, "/v1/incidents/"+found.Items[0].ID+"/acknowledge", `{"reason":"asked the centre"}`, nil, nil)
+	require.Equal(i.t, http.StatusOK, status, answer)
 }

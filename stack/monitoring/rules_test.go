@@ -35,11 +35,27 @@ type moment struct {
 
 // moments has for every alert one in which it fires and one in which it keeps silent.
 var moments = map[string][]moment{
-	"NeedsOperator": {
-		{[]string{`tolem_needs_operator{kind="payment",reason="too_old",instance="a"} 2x60`, `tolem_needs_operator{kind="payment",reason="too_old",instance="b"} 2x60`},
-			30 * time.Minute, []string{"2 × payment waits for a person: too_old"}}, // two replicas tell the same
-		{[]string{`tolem_needs_operator{kind="payment",reason="too_old"} 2x60`}, 29 * time.Minute, nil},
-		{[]string{`tolem_needs_operator{kind="order",reason="no_payout"} 1x20 0x3 1x30`}, 45 * time.Minute, nil}, // somebody acted in between
+	"IncidentAboutMoney": {
+		{[]string{`tolem_incidents_open{process="payment",reason="paid_after_end",about_money="true",acknowledged="false",instance="a"} 0x2 1x9`,
+			`tolem_incidents_open{process="payment",reason="paid_after_end",about_money="true",acknowledged="false",instance="b"} 0x2 1x9`},
+			3 * time.Minute, []string{"1 × payment: paid_after_end. Money is not where the ledger says"}}, // at once, and two replicas tell the same
+		{[]string{`tolem_incidents_open{process="payment",reason="paid_after_end",about_money="true",acknowledged="true"} 1x60`,
+			`tolem_incidents_open{process="payment",reason="too_old",about_money="false",acknowledged="false"} 1x60`}, time.Hour, nil},
+	},
+	"IncidentUnacknowledged": {
+		{[]string{`tolem_incidents_open{process="payment",reason="too_old",about_money="false",acknowledged="false",instance="a"} 2x60`,
+			`tolem_incidents_open{process="payment",reason="too_old",about_money="false",acknowledged="false",instance="b"} 2x60`,
+			`tolem_incidents_open{process="order",reason="no_payout",about_money="false",acknowledged="true",instance="a"} 7x60`},
+			30 * time.Minute, []string{"2 × payment waits for a person: too_old"}},
+		{[]string{`tolem_incidents_open{process="payment",reason="too_old",about_money="false",acknowledged="false"} 2x60`}, 29 * time.Minute, nil},
+		{[]string{`tolem_incidents_open{process="order",reason="no_payout",about_money="false",acknowledged="false"} 1x20 _x7 1x30`}, 45 * time.Minute, nil}, // acknowledged, then a new fact
+		{[]string{`tolem_incidents_open{process="payment",reason="paid_after_end",about_money="true",acknowledged="false"} 1x60`}, 45 * time.Minute, nil},    // the other alert's
+	},
+	"IncidentForgotten": {
+		{[]string{`tolem_incidents_oldest_age_seconds{process="order",reason="no_payout",about_money="false",acknowledged="true"} 86400+60x30`},
+			6 * time.Minute, []string{"order: the incident no_payout is open for 1d 0h 6m 0s"}},
+		{[]string{`tolem_incidents_oldest_age_seconds{process="order",reason="no_payout",about_money="false",acknowledged="true"} 86000x30`,
+			`tolem_incidents_oldest_age_seconds{process="order",reason="too_old",about_money="false",acknowledged="false"} 99999x30`}, 20 * time.Minute, nil},
 	},
 	"PaymentOpenTooLong": {
 		{[]string{`tolem_open_processes{kind="payment",state="paying",age="1h_to_4h",instance="a"} 3x10`, `tolem_open_processes{kind="payment",state="checking",age="over_1d",instance="b"} 1x10`},
