@@ -65,9 +65,6 @@ func (s *Server) listIncidents(c echo.Context) error {
 	}, incidentSummary)
 }
 
-// maxReasonName bounds a reason in a filter, in bytes; ours have 21 at most.
-const maxReasonName = 64
-
 // incidentFilter reads the list's filters. Those that are given must all hold.
 func incidentFilter(given url.Values, now time.Time) (f storage.IncidentFilter, err error) {
 	if given.Has("process") {
@@ -80,8 +77,8 @@ func incidentFilter(given url.Values, now time.Time) (f storage.IncidentFilter, 
 		return f, badParameter("subject", ruleRequired, "must not be empty")
 	}
 	f.Reason = domain.OperatorReason(given.Get("reason"))
-	if given.Has("reason") && (f.Reason == "" || len(f.Reason) > maxReasonName) {
-		return f, badParameter("reason", ruleFormat, "must be the name of a reason, such as too_old")
+	if given.Has("reason") && !f.Reason.Known() {
+		return f, badParameter("reason", ruleFormat, "must be a reason of incidents, such as too_old")
 	}
 	if given.Has("state") {
 		open := given.Get("state") == incidentOpen

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"tolem/domain"
 )
 
 // Key is the Idempotency-Key of a command that names none.
@@ -14,6 +16,9 @@ func Key(kind, id, action string, body map[string]string, journal []byte, now ti
 	}
 	return wanted{kind, id, action, body}.key(before, now)
 }
+
+// Explained is the sentence for a reason; "" when there is none.
+func Explained(why domain.OperatorReason) string { return incidentReasons[why] }
 
 // Quoted is a word as a shell takes it.
 var Quoted = quoted

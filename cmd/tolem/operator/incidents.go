@@ -214,5 +214,5 @@ func (b beside) history(c clock) (title string, lines [][]string) {
 	for _, i := range b.Incidents {
 		lines = append(lines, []string{i.ID, string(i.Reason), word(i.Acknowledged, "acknowledged"), c.age(i.OpenedAt), c.at(i.OpenedAt)})
 	}
-	return "Open incidents; one of them: tolem incidents show ID", lines
+	return "Open incidents (tolem incidents show ID)", lines
 }

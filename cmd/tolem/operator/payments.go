@@ -159,6 +159,7 @@ var paymentReasons = map[domain.OperatorReason]string{
 	domain.ReasonLateRefusal:  "A person has to look: the centre answers 202 or 215 after an earlier pay, which it may have taken. Ask it what its books say.",
 	domain.ReasonNumberExists: "A person has to look: the centre holds this id (215) since before a pay of ours could be why, and may have the money. Nothing is sent by itself any more. Ask it whose payment that is.",
 	domain.ReasonCancelledRun: "A person has to look: somebody cancelled its workflow in Temporal after a pay was sent. That ended nothing; say what was meant.",
+	domain.ReasonLedgerLate:   "A person has to look: the ledger did not take a write of this process for ten minutes. Nothing was sent meanwhile; see why, and that it goes on.",
 	domain.ReasonPaidAfterEnd: "A person has to look: it ended as not paid, and the centre answered a pay with 0 afterwards, so the money moved. " +
 		"Ask the centre for its number, and whoever was told that it was refused.",
 	domain.ReasonRefusedAfterEnd: "A person has to look: two operators resolved it as succeeded, and the centre refused it afterwards. Ask the centre what its books say.",

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tolem/cmd/tolem/operator"
+	"tolem/domain"
 )
 
 // noon is when somebody looks, in these tests.
@@ -50,6 +51,15 @@ func TestTables(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Every reason of an incident is explained.
+func TestEveryReasonIsExplained(t *testing.T) {
+	for _, why := range domain.OperatorReasons() {
+		if operator.Explained(why) == "" {
+			t.Errorf("%s has no sentence", why)
+		}
 	}
 }
 
