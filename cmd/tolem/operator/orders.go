@@ -140,6 +140,7 @@ var orderReasons = map[domain.OperatorReason]string{
 	domain.ReasonDecisionOpen:       "A person has to look: the store's decision was sent, and the bank does not say what became of it. Ask its support.",
 	domain.ReasonDecisionTooLate:    "A person has to look: the store rejected, and the bank confirmed all the same. Agree with the bank whether the goods are given out or returned.",
 	domain.ReasonNoPayout:           "A person has to look: the bank has not told of the pay-out in time. Look at the store's account, and ask the bank.",
+	domain.ReasonBankOrderIDTaken:   "A person has to look: the bank answered with the number of another order of ours. Ask its support which of the two it has.",
 	domain.ReasonUnknownBankState:   "A person has to look: the bank tells a state that its document does not know. Ask its support what it means.",
 	domain.ReasonConfirmedFailed:    "A person has to look: the store confirmed, so the goods were handed over, and the bank says that the sale failed. Get the goods or the money, and record where the money is.",
 	domain.ReasonSaleAfterEnd:       "A person has to look: it ended without a sale, and the bank has one, or an application for it. Ask the bank, and record where the money is.",
