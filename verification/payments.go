@@ -24,7 +24,9 @@ func (v *verifier) payment(ctx context.Context, p storage.Payment, r storage.Pro
 		v.report.expect(StateFollows, id, paymentProblem(p, readAnswers(r.Calls)))
 	}
 	v.paidBytes(p, r.Calls)
-	v.endedByPeople(p, r)
+	if err := v.endedByPeople(ctx, p, r); err != nil {
+		return err
+	}
 	v.flagged(id, p.NeedsOperator, r)
 	v.centreAgrees(p, r)
 	return v.process(ctx, "payment", id, string(p.State), terminal, p.UpdatedAt.Time)
@@ -42,25 +44,39 @@ type answers struct {
 	succeeded    bool // a pay was
 	refusedPay   bool // one was, by the rule for a first or a later one
 	refusedCheck bool
+	heldID       bool // the centre holds this id since before a pay of ours
 }
 
 // readAnswers applies the domain's rules to a payment's journal, in the order of its calls.
 func readAnswers(calls []storage.Attempt) (a answers) {
 	for i, c := range calls {
-		switch c.Call {
-		case callCheck:
-			a.refusedCheck = a.refusedCheck || domain.CheckMeans(answerOf(c)).Means == domain.Refused
-		case callPay:
-			means := domain.LaterPayMeans
-			if a.pays == 0 && firstPay(calls[i:]) {
-				means = domain.FirstPayMeans
-			}
-			a.pays++
-			got := means(answerOf(c)).Means
-			a.succeeded, a.refusedPay = a.succeeded || got == domain.Succeeded, a.refusedPay || got == domain.Refused
+		switch {
+		case c.Call == callCheck:
+			means := a.take(domain.CheckMeans(answerOf(c))).Means
+			a.refusedCheck = a.refusedCheck || means == domain.Refused
+		case c.Call == callPay && a.pays == 0 && firstPay(calls[i:]):
+			a.pay(a.take(domain.FirstPayMeans(answerOf(c))))
+		case c.Call == callPay:
+			a.pay(a.take(domain.LaterPayMeans(answerOf(c))))
 		}
 	}
 	return a
+}
+
+// take is a verdict as this payment takes it. A check that is answered after a pay was begun
+// says nothing of who holds the id: the pay is why.
+func (a *answers) take(v domain.Verdict) domain.Verdict {
+	if a.heldID {
+		return v.OfHeldID()
+	}
+	a.heldID = v.Stop && a.pays == 0
+	return v
+}
+
+// pay counts a pay that was answered so, or not at all.
+func (a *answers) pay(v domain.Verdict) {
+	a.pays++
+	a.succeeded, a.refusedPay = a.succeeded || v.Means == domain.Succeeded, a.refusedPay || v.Means == domain.Refused
 }
 
 // answerOf is what a call brought back, reduced to what decides.
@@ -97,6 +113,8 @@ func paymentProblem(p storage.Payment, a answers) string {
 		return "succeeded, and no pay was answered with code 0"
 	case s.Terminal() && !s.Moved() && a.succeeded:
 		return fmt.Sprintf("%s, and a pay was answered with code 0", s)
+	case s.NotMoved() && a.heldID:
+		return fmt.Sprintf("%s, and the centre holds its number since before a pay (code 215)", s)
 	case s == domain.StateRefused && began && !a.refusedPay:
 		return "refused, and no answer to a pay refuses it"
 	case s == domain.StateRefused && !began && !a.refusedCheck:
@@ -119,19 +137,67 @@ func (v *verifier) paidBytes(p storage.Payment, calls []storage.Attempt) {
 }
 
 // endedByPeople checks the ends that no answer of the centre decides.
-func (v *verifier) endedByPeople(p storage.Payment, r storage.ProcessRecord) {
+func (v *verifier) endedByPeople(ctx context.Context, p storage.Payment, r storage.ProcessRecord) error {
 	id := p.ID.WorkflowID()
 	switch p.State {
 	case domain.StateResolvedSucceeded, domain.StateResolvedRefused:
-		v.report.expect(TwoPeople, id, approval{
+		problem := approval{
 			event: string(p.State), action: domain.ActionResolve, outcome: p.State, effect: domain.EffectResolved,
 			undone: []string{string(domain.EffectReleased), string(domain.EffectDeclined), "proposal_lapsed"},
-		}.wants(r))
+		}.wants(r)
+		if problem == "" {
+			var err error
+			if problem, err = v.outweighed(ctx, p, r); err != nil {
+				return err
+			}
+		}
+		v.report.expect(TwoPeople, id, problem)
 	case domain.StateCancelled:
 		v.report.expect(OwnAction, id, cancelling(r))
 	case domain.StateExpired:
 		v.report.expect(Deadline, id, expiring(p, r))
 	}
+	return nil
+}
+
+// outweighed says why the centre's last word on a payment outweighs that of the two people who
+// resolved it; "" when it does not. Payments that ended before the ledger kept that word are
+// left alone.
+func (v *verifier) outweighed(ctx context.Context, p storage.Payment, r storage.ProcessRecord) (string, error) {
+	if p.PaymentCode == nil {
+		return "", nil
+	}
+	s := domain.Standing{State: domain.StatePaying, PaySent: true, NeedsOperator: true, Proposed: p.State}
+	var cites domain.EvidenceKind
+	end := lastEvent(r, string(p.State))
+	for _, c := range r.Calls {
+		if word := answerOf(c).PaymentCode(); word != nil && c.ReportedID < end.ID {
+			s.PaymentCode = word
+		}
+	}
+	for _, a := range r.Actions {
+		kind := a.EvidenceKind
+		if kind == domain.EvidenceRegister {
+			lacks, err := v.Ledger.RegisterLacks(ctx, a.RegisterSHA256, p.ID)
+			if err != nil {
+				return "", err
+			}
+			if !lacks {
+				kind = ""
+			}
+		}
+		switch {
+		case a.Action != domain.ActionResolve || a.Outcome != p.State:
+		case a.Effect == domain.EffectResolved:
+			cites = kind
+		case a.Effect == domain.EffectProposed: // the last one counts
+			s.ProposedEvidence = kind
+		}
+	}
+	if s.RefusesResolve(p.State, cites) == domain.RefusalInProgress {
+		return "resolved as refused while the centre worked on it, and not both people cite what outweighs that", nil
+	}
+	return "", nil
 }
 
 // cancelling says why nobody can have cancelled a payment; "" when somebody did: an action on

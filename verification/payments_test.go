@@ -17,6 +17,7 @@ type paid struct {
 	id   domain.AgentTransactionID
 	step int
 	open int64 // journal id of the pay that is under way
+	paid bool  // a pay was answered, or given up
 }
 
 const payBody = `{"pay":1}`
@@ -62,6 +63,7 @@ func (p *paid) checks(code domain.Code) *paid {
 		r.After.State, r.Answer = domain.StatePaying, "{}"
 		r.Pay = &storage.PayIntent{Body: []byte(payBody), AmountTo: 20_000, AmountFrom: 20_000, Step: p.step, At: time.Now()}
 	}
+	r.After.PaymentCode, r.After.HeldID = domain.Answer{Code: &code}.PaymentCode(), code == domain.CodeNumberExists
 	var err error
 	_, p.open, err = p.RecordCheck(p.Context(), r)
 	p.do(err)
@@ -78,20 +80,26 @@ func (p *paid) pays(o storage.Outcome, after domain.State) *paid {
 		require.True(p, begun.OK)
 		c.Attempt, p.open = begun.Attempt, begun.Started
 	}
-	_, err := p.RecordPay(p.Context(), c, p.open, o, storage.After{State: after})
+	_, err := p.RecordPay(p.Context(), c, p.open, o, storage.After{
+		State: after, PaymentCode: domain.Answer{Code: o.Code}.PaymentCode(), HeldID: !p.paid && o.Code != nil && *o.Code == domain.CodeNumberExists,
+	})
 	p.do(err)
-	p.open = 0
+	p.open, p.paid = 0, true
 	return p
 }
 
 var noConnection = storage.Outcome{Kind: string(domain.Unknown), Failure: "reset"}
 
-// resolves has two people end the payment.
-func (p *paid) resolves(as domain.State) *paid {
+// resolves has two people end the payment, who cite the kind of evidence given.
+func (p *paid) resolves(as domain.State, cite domain.EvidenceKind) *paid {
 	p.Helper()
 	b := p.books
 	process := p.id.WorkflowID()
-	resolve := storage.Action{Action: domain.ActionResolve, Outcome: as, Evidence: "letter 7"}
+	resolve := storage.Action{Action: domain.ActionResolve, Outcome: as, Evidence: "letter 7", EvidenceKind: cite}
+	if cite == domain.EvidenceRegister {
+		resolve.RegisterSHA256 = "register"
+		b.do(b.KeepRegister(b.Context(), storage.Register{Day: "2026-02-17", SHA256: "register", Closed: true, Caller: "ayan", ReceivedAt: storage.At(time.Now())}, []domain.AgentTransactionID{p.id}))
+	}
 	b.do(b.RaisePayment(b.Context(), p.id, domain.ReasonUnknownCode, "pay answered code 9"))
 	first := b.asks(process, "ayan", resolve)
 	b.do(b.Follow(b.Context(), storage.Following{PaymentID: p.id, OrderID: first.ID, Effect: domain.EffectProposed, Outcome: as, Until: time.Now().Add(time.Hour)}))
@@ -150,10 +158,21 @@ var (
 		return p.id.WorkflowID()
 	}
 	keepResolved = func(b *books) string {
-		return b.accepts().checks(0).pays(noConnection, domain.StatePaying).resolves(domain.StateResolvedRefused).id.WorkflowID()
+		return b.accepts().checks(0).pays(noConnection, domain.StatePaying).resolves(domain.StateResolvedRefused, "").id.WorkflowID()
 	}
 	keepResolvedSucceeded = func(b *books) string {
-		return b.accepts().checks(0).pays(noConnection, domain.StatePaying).resolves(domain.StateResolvedSucceeded).id.WorkflowID()
+		return b.accepts().checks(0).pays(noConnection, domain.StatePaying).resolves(domain.StateResolvedSucceeded, "").id.WorkflowID()
+	}
+	// The centre held the id before a pay of ours.
+	keepHeldAtCheck = func(b *books) string { return b.accepts().checks(215).id.WorkflowID() }
+	keepHeldAtPay   = func(b *books) string {
+		return b.accepts().checks(0).pays(outcome(215), domain.StatePaying).pays(outcome(300), domain.StatePaying).id.WorkflowID()
+	}
+	// The centre's last word is that it works on it.
+	keepOutweighed = func(cite domain.EvidenceKind) func(*books) string {
+		return func(b *books) string {
+			return b.accepts().checks(0).pays(outcome(153), domain.StatePaying).pays(outcome(215), domain.StatePaying).resolves(domain.StateResolvedRefused, cite).id.WorkflowID()
+		}
 	}
 	keepCancelled = func(b *books) string {
 		p := b.accepts()
@@ -179,21 +198,23 @@ func stands(columns string) func(*books, string) {
 
 func TestPaymentFindings(t *testing.T) {
 	t.Parallel()
-	inFlight := func(b *books, correct ...string) (process string) {
-		p := b.accepts().checks(0).pays(noConnection, domain.StatePaying)
-		late := p.call("pay", payBody)
-		begun, err := b.BeginPay(b.Context(), late)
-		b.do(err)
-		p.step++
-		p.resolves(domain.StateResolvedRefused)
-		late.Attempt = begun.Attempt
-		_, err = b.RecordPay(b.Context(), late, begun.Started, outcome(0), storage.After{State: domain.StateSucceeded})
-		b.do(err)
-		if len(correct) > 0 {
-			b.do(b.RaisePayment(b.Context(), p.id, domain.ReasonPaidAfterEnd, "pay answered code 0"))
-			b.closes(domain.MoneyMoved, correct...)
+	// A pay is under way while two people resolve the payment, and is answered then.
+	inFlight := func(code domain.Code, correct ...string) func(*books) string {
+		return func(b *books) string {
+			p := b.accepts().checks(0).pays(noConnection, domain.StatePaying)
+			late := p.call("pay", payBody)
+			begun, err := b.BeginPay(b.Context(), late)
+			b.do(err)
+			p.step++
+			p.resolves(domain.StateResolvedRefused, "")
+			late.Attempt = begun.Attempt
+			_, err = b.RecordPay(b.Context(), late, begun.Started, outcome(code), storage.After{State: domain.StatePaying, PaymentCode: &code})
+			b.do(err)
+			if len(correct) > 0 {
+				b.closes(domain.MoneyMoved, correct...)
+			}
+			return p.id.WorkflowID()
 		}
-		return p.id.WorkflowID()
 	}
 	run(t, map[string]planted{
 		"accepted":  {keep: keepAccepted},
@@ -208,6 +229,32 @@ func TestPaymentFindings(t *testing.T) {
 		"refused by a first 202": {keep: func(b *books) string {
 			return b.accepts().checks(0).pays(outcome(202), domain.StateRefused).id.WorkflowID()
 		}},
+
+		"resolved, and a pay under way is answered 1": {keep: inFlight(domain.CodeInProgress)},
+		"held at check": {keep: keepHeldAtCheck},
+		"held at pay":   {keep: keepHeldAtPay},
+		"refused, and a check met our own pay at the centre": {keep: func(b *books) string {
+			p := b.accepts().checks(0)
+			_, _, err := b.RecordCheck(b.Context(), storage.CheckRecord{Call: p.call("check", "{}"), Outcome: outcome(215), After: storage.After{State: domain.StateChecking}})
+			b.do(err)
+			return p.pays(outcome(300), domain.StateRefused).id.WorkflowID()
+		}},
+		"held, and paid": {keep: func(b *books) string {
+			return b.accepts().checks(0).pays(outcome(215), domain.StatePaying).pays(outcome(0), domain.StateSucceeded).id.WorkflowID()
+		}},
+		"held at check, and resolved": {keep: func(b *books) string {
+			return b.accepts().checks(215).resolves(domain.StateResolvedRefused, "").id.WorkflowID()
+		}},
+		"resolved against a temporary word, by a letter":   {keep: keepOutweighed(domain.EvidenceCentreCancelled)},
+		"resolved against a temporary word, by a register": {keep: keepOutweighed(domain.EvidenceRegister)},
+
+		"refused by check's 215":        {keepHeldAtCheck, stands("state = 'refused'"), StateFollows},
+		"refused by a first 215":        {keepHeldAtPay, stands("state = 'refused'"), StateFollows},
+		"cancelled, and its id is held": {keepHeldAtCheck, cancelledBehind, StateFollows},
+		"resolved against a temporary word, and one person cites nothing": {keepOutweighed(domain.EvidenceCentreCancelled),
+			sqls(`UPDATE actions SET evidence_kind = '' WHERE caller = 'ayan'`), TwoPeople},
+		"resolved against a temporary word, by another day's register": {keepOutweighed(domain.EvidenceRegister), sqls(`UPDATE registers SET day = '2026-02-18'`), TwoPeople},
+		"resolved against a temporary word, by a register that has it": {keepOutweighed(domain.EvidenceRegister), sqls(`DELETE FROM register_absences`), TwoPeople},
 
 		"succeeded, and no pay was answered 0": {keepSucceeded, answersLastPay(1), StateFollows},
 		"succeeded, and the pay names another": {keepSucceeded, func(b *books, _ string) {
@@ -269,14 +316,8 @@ func TestPaymentFindings(t *testing.T) {
 		keep func(*books) string
 		want []string
 	}{
-		"corrected by two people": {func(b *books) string { return inFlight(b, "ayan", "dina") }, nil},
-		"with an open incident": {func(b *books) string {
-			process := inFlight(b)
-			id, err := domain.PaymentOf(process)
-			b.do(err)
-			b.do(b.RaisePayment(b.Context(), id, domain.ReasonPaidAfterEnd, "pay answered code 0"))
-			return process
-		}, []string{"open_incident"}},
+		"corrected by two people": {inFlight(domain.CodeSuccess, "ayan", "dina"), nil},
+		"with an open incident":   {inFlight(domain.CodeSuccess), []string{"open_incident"}},
 	} {
 		t.Run("resolved as refused, and paid, "+name, func(t *testing.T) {
 			t.Parallel()
