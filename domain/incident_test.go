@@ -8,22 +8,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // Every constant of type OperatorReason is in the list: what is not there cannot be raised
 // by a workflow.
 func TestOperatorReasonsAreListed(t *testing.T) {
 	files, err := os.ReadDir(".")
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	found := 0
 	for _, file := range files {
 		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
 			continue
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file.Name(), nil, 0)
-		require.NoError(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok || len(spec.Values) != 1 {
@@ -33,24 +35,28 @@ func TestOperatorReasonsAreListed(t *testing.T) {
 				return true
 			}
 			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			require.NoError(t, err)
-			require.True(t, OperatorReason(word).Known(), word)
+			if err != nil || !OperatorReason(word).Known() {
+				t.Errorf("%q is not in OperatorReasons (%v)", word, err)
+			}
 			found++
 			return true
 		})
 	}
-	require.Len(t, OperatorReasons(), found)
+	if len(OperatorReasons()) != found {
+		t.Errorf("%d reasons are listed, and %d constants declared", len(OperatorReasons()), found)
+	}
 }
 
 // Where money may be, two people close; and what two people close does not pass by itself.
 func TestReasonsAboutMoneyLast(t *testing.T) {
 	for _, r := range OperatorReasons() {
-		require.NotEqual(t, r.Lasting(), r.Passing(), r)
-		if r.AboutMoney() {
-			require.True(t, r.Lasting(), r)
-		}
-		if r.Lasting() {
-			require.False(t, r.EndsWithProcess(), r)
+		switch {
+		case r.Lasting() == r.Passing():
+			t.Errorf("%s is both lasting and passing, or neither", r)
+		case r.AboutMoney() && !r.Lasting():
+			t.Errorf("%s is about money and passes", r)
+		case r.Lasting() && r.EndsWithProcess():
+			t.Errorf("%s lasts and ends with its process", r)
 		}
 	}
 }

@@ -64,18 +64,14 @@ func (l *Ledger) FillWithEnded(t *testing.T, n int) {
 		{"collection_contracts", map[string]string{"contract": "'copy' || n.i"}},
 		{"payment_orders", map[string]string{"id": "1000 + n.i", "contract": "'copy' || n.i", "request_ref": "'copy' || n.i", "order_ref": "'copy' || n.i"}},
 	} {
-		rows, err := l.db.Raw("SELECT * FROM " + c.table + " LIMIT 0").Rows()
-		require.NoError(t, err)
-		columns, err := rows.Columns()
-		require.NoError(t, err)
-		require.NoError(t, rows.Close())
+		columns := l.columnsOf(t, c.table)
 		values := slices.Clone(columns)
 		for i, name := range columns {
 			if other, ok := c.other[name]; ok {
 				values[i] = other
 			}
 		}
-		_, err = l.pool.ExecContext(t.Context(), fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		_, err := l.pool.ExecContext(t.Context(), fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 			INSERT INTO %s (%s) SELECT %s FROM n, (SELECT * FROM %s LIMIT 1) AS one`,
 			n, c.table, strings.Join(columns, ", "), strings.Join(values, ", "), c.table))
 		require.NoError(t, err, c.table)
@@ -155,4 +151,16 @@ func ReadTwice(ctx context.Context, l *Ledger, id domain.AgentTransactionID, bet
 		return err
 	})
 	return before, after, err
+}
+
+// columnsOf names a table's columns.
+func (l *Ledger) columnsOf(t *testing.T, table string) []string {
+	t.Helper()
+	rows, err := l.db.Raw("SELECT * FROM " + table + " LIMIT 0").Rows()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	require.NoError(t, rows.Err())
+	return columns
 }

@@ -94,22 +94,28 @@ func (b *bank) books() string {
 	defer func() { require.NoError(b.t, db.Close()) }()
 	var all strings.Builder
 	for _, table := range []string{"payments", "actions", "journal", "instalment_orders", "order_returns", "payment_orders", "payment_order_events", "open_incidents", "incident_entries"} {
-		rows, err := db.QueryContext(b.t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2")
-		require.NoError(b.t, err)
-		columns, err := rows.Columns()
-		require.NoError(b.t, err)
-		values, into := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		for rows.Next() {
-			require.NoError(b.t, rows.Scan(into...))
-			fmt.Fprintln(&all, table, values)
-		}
-		require.NoError(b.t, rows.Err())
-		require.NoError(b.t, rows.Close())
+		b.dump(db, table, &all)
 	}
 	return all.String()
+}
+
+// dump writes a table's rows.
+func (b *bank) dump(db *sql.DB, table string, into *strings.Builder) {
+	b.t.Helper()
+	rows, err := db.QueryContext(b.t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2")
+	require.NoError(b.t, err)
+	defer func() { require.NoError(b.t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(b.t, err)
+	values, fields := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		fields[i] = &values[i]
+	}
+	for rows.Next() {
+		require.NoError(b.t, rows.Scan(fields...))
+		fmt.Fprintln(into, table, values)
+	}
+	require.NoError(b.t, rows.Err())
 }
 
 // foreigners fills a ledger with processes that strangers may name.
