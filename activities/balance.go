@@ -56,11 +56,12 @@ type BalanceResult struct {
 }
 
 // WatchBalance asks for the balance, keeps it in the history, which monitoring reads, and,
-// when it rose, tells the payments that wait for funds to look again at once.
+// when it rose, has the payments that wait for funds and can be paid from it look again at
+// once.
 //
-// Idempotent: an equal balance changes nothing, and a rise is told until every
-// payment that waited was, by this run, its repetition or a later run; a payment
-// told twice looks once more. No answer from the centre is a result, counted and
+// Idempotent: an equal balance changes nothing, and a rise is worked off until every
+// payment that waited had its turn, by this run, its repetition or a later run; a payment
+// woken twice looks once more. No answer from the centre is a result, counted and
 // logged, and tells nobody anything: an unfinished rise waits for the next
 // answer. It fails when the ledger or Temporal does.
 func (b *Balance) WatchBalance(ctx context.Context, _ BalanceInput) (BalanceResult, error) {
@@ -81,7 +82,7 @@ func (b *Balance) WatchBalance(ctx context.Context, _ BalanceInput) (BalanceResu
 	if record.ToWake == 0 {
 		return result, nil
 	}
-	done, err := b.wake(ctx, record.ToWake)
+	done, err := b.wake(ctx, resume(ctx, record))
 	result.Nudged, result.Missing, result.Failed = done.Nudged, done.Missing, done.Failed
 	return result, err
 }
@@ -111,50 +112,93 @@ func (b *Balance) unread(ctx context.Context, err error) (reason string) {
 	return reason
 }
 
-// wakeProgress is how far telling the waiting payments came; a repetition of the
+// wakeProgress is how far waking the waiting payments came; a repetition of the
 // activity goes on from it.
 type wakeProgress struct {
 	Rise    int64                     `json:"rise"`
-	After   domain.AgentTransactionID `json:"after,omitempty"`
-	Nudged  int                       `json:"nudged"`
-	Missing int                       `json:"missing"`
-	Failed  int                       `json:"failed"`
+	After   domain.AgentTransactionID `json:"after,omitempty"`   // the last that had its turn
+	AfterAt *storage.Timestamp        `json:"afterAt,omitempty"` // when that one was accepted
+	// Left is what is left of the balance above the overdraft level, when those that were
+	// woken are paid.
+	Left *domain.Money `json:"left,omitempty"`
+	// SwitchedOn says that before the rise no payment at all was taken.
+	SwitchedOn bool `json:"switchedOn,omitempty"`
+	Nudged     int  `json:"nudged"`
+	Missing    int  `json:"missing"`
+	Failed     int  `json:"failed"`
 }
 
-// wake tells every payment that waits for funds, and marks the rise as done only
-// then. A payment whose first 220 came before the rise and is written down after
-// its turn is missed, and looks again when its ladder says so.
-func (b *Balance) wake(ctx context.Context, rise int64) (wakeProgress, error) {
-	progress := resume(ctx, rise)
-	for {
-		page, err := b.Ledger.WaitingForFunds(ctx, progress.After, waitingPage)
+// wake has the payments that wait for funds look again, as many as the balance pays: in
+// the order of their acceptance, each one's amountTo taken from what is above the overdraft
+// level ("сумма баланса, при достижении которого прием платежей будет отключен"). amountTo
+// is "сумма к зачислению"; what amountFrom is above it stays with the agent. One that is
+// too large for what is left is passed over, or else each small top-up would be an attempt
+// of it, and its growing interval a constant one; its own ladder goes on.
+//
+// The rise is marked as done only then. A payment whose first 220 came before the rise and
+// is written down after its turn is missed, and looks again when its ladder says so.
+func (b *Balance) wake(ctx context.Context, progress wakeProgress) (wakeProgress, error) {
+	for *progress.Left > 0 {
+		after := storage.WaitingPayment{ID: progress.After}
+		if progress.AfterAt != nil {
+			after.CreatedAt = *progress.AfterAt
+		}
+		page, err := b.Ledger.WaitingForFunds(ctx, after, waitingPage)
 		if err != nil {
 			return progress, err
 		}
-		for _, id := range page {
-			if err := b.nudge(ctx, id, &progress); err != nil {
-				return progress, err
+		for _, p := range page {
+			if progress.pays(p) {
+				if err := b.nudge(ctx, p.ID, &progress); err != nil {
+					return progress, err
+				}
+				progress.take(p)
 			}
-			progress.After = id
+			progress.After, progress.AfterAt = p.ID, &p.CreatedAt
 			activity.RecordHeartbeat(ctx, progress)
 		}
 		if len(page) < waitingPage {
 			break
 		}
 	}
-	slog.InfoContext(ctx, "the balance rose, payments that waited for funds were told",
+	slog.InfoContext(ctx, "the balance rose, payments that it can pay were woken",
 		"nudged", progress.Nudged, "missing", progress.Missing, "failed", progress.Failed)
-	return progress, b.Ledger.BalanceWoken(ctx, rise)
+	return progress, b.Ledger.BalanceWoken(ctx, progress.Rise)
 }
 
-// resume is where an earlier attempt of this activity stopped. A newer rise
-// begins again: whoever was told of the older one may have found too little.
-func resume(ctx context.Context, rise int64) wakeProgress {
-	var before wakeProgress
-	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &before) == nil && before.Rise == rise {
-		return before
+// pays says whether what is left pays a payment. Of one whose amount nobody has said yet
+// that is not known: its check was answered 220 because no payment was taken at all, so it
+// looks again when that changed.
+func (w wakeProgress) pays(p storage.WaitingPayment) bool {
+	if p.AmountTo == nil {
+		return w.SwitchedOn
 	}
-	return wakeProgress{Rise: rise}
+	return *p.AmountTo <= *w.Left
+}
+
+// take takes a payment's amount from what is left.
+func (w *wakeProgress) take(p storage.WaitingPayment) {
+	if p.AmountTo != nil {
+		left := *w.Left - *p.AmountTo
+		w.Left = &left
+	}
+}
+
+// resume is where an earlier attempt of this activity stopped, with no more left than
+// there is now. A newer rise begins again: whoever was told of the older one may have
+// found too little.
+func resume(ctx context.Context, record storage.BalanceRecord) wakeProgress {
+	now := record.Now.BalanceReading
+	left := now.Balance.Above(now.Overdraft)
+	fresh := wakeProgress{Rise: record.ToWake, Left: &left}
+	fresh.SwitchedOn = record.Before != nil && levelOf(record.Before.BalanceReading) == levelOverdraft
+	var before wakeProgress
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &before) != nil || before.Rise != record.ToWake || before.Left == nil {
+		return fresh
+	}
+	left = min(left, *before.Left)
+	before.Left = &left
+	return before
 }
 
 // nudge signals one payment when it is its turn. What only this payment's

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -38,6 +39,19 @@ func (d Decimal) String() string {
 
 // Cmp compares by value: -1, 0 or 1.
 func (d Decimal) Cmp(other Decimal) int { return d.number().Cmp(other.number()) }
+
+// Above is by how much the number, in tenge, is above a floor: in whole tiyn, rounded
+// down; 0 when it is not.
+func (d Decimal) Above(floor Decimal) Money {
+	tiyn := d.number().Sub(floor.number()).Shift(2).Floor()
+	switch {
+	case !tiyn.IsPositive():
+		return 0
+	case tiyn.Cmp(decimal.NewFromInt(math.MaxInt64)) > 0:
+		return math.MaxInt64
+	}
+	return Money(tiyn.IntPart())
+}
 
 func (d Decimal) number() decimal.Decimal {
 	return decimal.RequireFromString(d.String()) // ParseDecimal let only valid text in

@@ -178,3 +178,26 @@ func TestDecimalCmp(t *testing.T) {
 		t.Errorf("the zero value is %s", zero)
 	}
 }
+
+// Whole tiyn of what is above the floor, never more.
+func TestDecimalAbove(t *testing.T) {
+	for _, c := range []struct {
+		number, floor string
+		want          Money
+	}{
+		{"509455.9000", "0.0000", 50_945_590}, {"0.0199", "0", 1}, {"0.0099", "0.0000", 0}, {"100.00", "100.0000", 0}, {"99", "100", 0},
+		{"-1", "-2.5", 150}, {"150.0050", "100.0000", 50_00}, {"99999999999999999999999999999999999999", "0", math.MaxInt64},
+	} {
+		number, err := ParseDecimal(c.number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		floor, err := ParseDecimal(c.floor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := number.Above(floor); got != c.want {
+			t.Errorf("%s above %s: %d, want %d", c.number, c.floor, got, c.want)
+		}
+	}
+}

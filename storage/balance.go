@@ -132,19 +132,31 @@ func (l *Ledger) BalanceWoken(ctx context.Context, id int64) error {
 	return nil
 }
 
+// WaitingPayment is a payment that waits for funds.
+type WaitingPayment struct {
+	ID        domain.AgentTransactionID
+	CreatedAt Timestamp
+	AmountTo  *domain.Money // nil: nobody has said it yet
+}
+
 // WaitingForFunds reads up to limit payments that were last answered 220 (agent
-// lacks funds) and go on repeating, those that a person holds left out, with an id
-// above after, in the order of their ids. State and code stand in the text, not in parameters: so written, both
-// databases see that the index payments_waiting_for_funds holds all of them.
-func (l *Ledger) WaitingForFunds(ctx context.Context, after domain.AgentTransactionID, limit int) ([]domain.AgentTransactionID, error) {
-	var ids []domain.AgentTransactionID
-	err := l.db.WithContext(ctx).Model(&Payment{}).
-		Where("state IN ('checking', 'paying') AND result_code = 220 AND id > ? AND NOT held AND proposed = ''", after).
-		Order("id").Limit(limit).Pluck("id", &ids).Error
+// lacks funds) and go on repeating, those that a person holds left out, in the order of
+// their acceptance, from the one that follows after; its zero value is the beginning.
+// State and code stand in the text, not in parameters: so written, both databases see that
+// the index payments_waiting_for_funds holds all of them.
+func (l *Ledger) WaitingForFunds(ctx context.Context, after WaitingPayment, limit int) (page []WaitingPayment, err error) {
+	at := int64(0)
+	if after.ID != 0 {
+		at = after.CreatedAt.UnixMicro()
+	}
+	err = l.db.WithContext(ctx).Model(&Payment{}).
+		Where("state IN ('checking', 'paying') AND result_code = 220 AND (created_at, id) > (?, ?)", at, after.ID).
+		Where("NOT held AND proposed = '' AND NOT id_held_by_centre").
+		Order("created_at, id").Limit(limit).Find(&page).Error
 	if err != nil {
 		return nil, fmt.Errorf("read payments that wait for funds: %w", err)
 	}
-	return ids, nil
+	return page, nil
 }
 
 // Balances lists the balance's history, the newest change first, at most limit

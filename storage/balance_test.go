@@ -238,14 +238,29 @@ func TestWaitingForFunds(t *testing.T) {
 		}
 		paying(t, l, "first pay under way")
 
-		page, err := l.WaitingForFunds(t.Context(), 0, 2)
-		require.NoError(t, err)
-		require.Equal(t, []domain.AgentTransactionID{checking, waiting[0]}, page)
-		page, err = l.WaitingForFunds(t.Context(), page[1], 2)
-		require.NoError(t, err)
-		require.Equal(t, waiting[1:], page)
-		page, err = l.WaitingForFunds(t.Context(), page[1], 2)
-		require.NoError(t, err)
+		require.NoError(t, l.Exec(t.Context(), "UPDATE payments SET created_at = created_at - 1 WHERE id = ?", waiting[2])) // accepted first
+		require.NoError(t, l.Exec(t.Context(), "UPDATE payments SET amount_to = NULL WHERE id = ?", checking))
+		ids := func(after storage.WaitingPayment) (ids []domain.AgentTransactionID, last storage.WaitingPayment) {
+			t.Helper()
+			page, err := l.WaitingForFunds(t.Context(), after, 2)
+			require.NoError(t, err)
+			for _, p := range page {
+				require.Equal(t, p.ID == checking, p.AmountTo == nil)
+				ids, last = append(ids, p.ID), p
+			}
+			return ids, last
+		}
+		page, last := ids(storage.WaitingPayment{})
+		require.Equal(t, []domain.AgentTransactionID{waiting[2], checking}, page)
+		page, last = ids(last)
+		require.Equal(t, waiting[:2], page)
+		page, _ = ids(last)
 		require.Empty(t, page)
+
+		heldID := heldID(t, l, "held id")
+		require.NoError(t, l.Exec(t.Context(), "UPDATE payments SET result_code = 220 WHERE id = ?", heldID.ID))
+		require.NoError(t, l.Exec(t.Context(), "UPDATE payments SET held = TRUE WHERE id = ?", waiting[0]))
+		page, _ = ids(storage.WaitingPayment{ID: checking, CreatedAt: storage.At(noon)})
+		require.Equal(t, waiting[1:2], page)
 	})
 }

@@ -64,18 +64,18 @@ func TestARiseTellsWhoWaitsForFunds(t *testing.T) {
 		return nil
 	})
 
-	w.sees(100 * tenge)
+	w.sees(10000 * tenge)
 	w.told() // the first reading has nothing before it
 
-	result := w.sees(100*tenge + 1) // a hundredth of a tiyn is a rise
+	result := w.sees(10000*tenge + 1) // a hundredth of a tiyn is a rise
 	require.Equal(t, activities.BalanceResult{Balance: result.Balance, Rose: true, Nudged: 3, Missing: 1}, result)
 	taken, refused := w.temporal.news()
 	require.Equal(t, nudges(ids[0], ids[2], ids[3]), taken)
 	require.Equal(t, []string{ids[1].WorkflowID()}, refused)
 	require.True(t, w.newest().Woken)
-	require.Equal(t, []string{"INFO the balance rose, payments that waited for funds were told"}, w.lines())
+	require.Equal(t, []string{"INFO the balance rose, payments that it can pay were woken"}, w.lines())
 
-	for _, balance := range []int64{100*tenge + 1, 100 * tenge, 99 * tenge, 99 * tenge} { // equal and falling
+	for _, balance := range []int64{10000*tenge + 1, 10000 * tenge, 9900 * tenge, 9900 * tenge} { // equal and falling
 		result := w.sees(balance)
 		require.Equal(t, activities.BalanceResult{Balance: result.Balance}, result)
 		w.told()
@@ -89,7 +89,7 @@ func TestARiseTellsWhoWaitsForFunds(t *testing.T) {
 func TestAnInterruptedWakeIsFinished(t *testing.T) {
 	w := newWatched(t)
 	ids := w.waiting(4)
-	w.sees(100 * tenge)
+	w.sees(10000 * tenge)
 	taken := 0
 	w.temporal.refusing(func(string) error {
 		if taken++; taken > 2 {
@@ -97,7 +97,7 @@ func TestAnInterruptedWakeIsFinished(t *testing.T) {
 		}
 		return nil
 	})
-	require.NoError(t, w.centre.SetBalance(200*tenge))
+	require.NoError(t, w.centre.SetBalance(20000*tenge))
 	_, err := w.look()
 	require.ErrorContains(t, err, "tell payment "+ids[2].String())
 	told, refused := w.temporal.news()
@@ -114,11 +114,11 @@ func TestAnInterruptedWakeIsFinished(t *testing.T) {
 	w.told() // a centre that does not answer is no reason to ask it more
 	w.centre.SetDown(false)
 
-	result = w.sees(150 * tenge)
+	result = w.sees(15000 * tenge)
 	require.False(t, result.Rose)
 	require.Equal(t, 4, result.Nudged)
 	w.told(ids...)
-	w.sees(150 * tenge)
+	w.sees(15000 * tenge)
 	w.told()
 }
 
@@ -127,8 +127,8 @@ func TestAnInterruptedWakeIsFinished(t *testing.T) {
 func TestWhereARepetitionGoesOn(t *testing.T) {
 	w := newWatched(t)
 	ids := w.waiting(3)
-	w.sees(100 * tenge)
-	require.NoError(t, w.centre.SetBalance(200*tenge))
+	w.sees(10000 * tenge)
+	require.NoError(t, w.centre.SetBalance(20000*tenge))
 	repeat := func(details any) {
 		env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
 		activities.Register(env, w.activity)
@@ -137,13 +137,20 @@ func TestWhereARepetitionGoesOn(t *testing.T) {
 		require.NoError(t, err)
 	}
 	rise := w.newest().ID + 1
-	repeat(map[string]any{"rise": rise, "after": ids[1]})
+	second := w.payment(ids[1]).CreatedAt
+	repeat(map[string]any{"rise": rise, "after": ids[1], "afterAt": second, "left": 200})
 	w.told(ids[2])
 
-	require.NoError(t, w.centre.SetBalance(300*tenge))
-	repeat(map[string]any{"rise": rise, "after": ids[1]})
+	require.NoError(t, w.centre.SetBalance(30000*tenge))
+	repeat(map[string]any{"rise": rise, "after": ids[1], "afterAt": second, "left": 200})
 	w.told(ids...)
-	require.NoError(t, w.centre.SetBalance(400*tenge))
+	require.NoError(t, w.centre.SetBalance(35000*tenge))
+	repeat(map[string]any{"rise": rise + 2, "after": ids[1]}) // an older version's
+	w.told(ids...)
+	require.NoError(t, w.centre.SetBalance(36000*tenge))
+	repeat(map[string]any{"rise": rise + 3, "after": ids[1], "afterAt": second, "left": 199.99}) // spent by those before
+	w.told()
+	require.NoError(t, w.centre.SetBalance(40000*tenge))
 	repeat("written by another version")
 	w.told(ids...)
 }
@@ -152,14 +159,14 @@ func TestWhereARepetitionGoesOn(t *testing.T) {
 func TestAPaymentThatTakesNoNudge(t *testing.T) {
 	w := newWatched(t)
 	ids := w.waiting(3)
-	w.sees(100 * tenge)
+	w.sees(10000 * tenge)
 	w.temporal.refusing(func(id string) error {
 		if id == ids[0].WorkflowID() {
 			return serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")
 		}
 		return nil
 	})
-	result := w.sees(200 * tenge)
+	result := w.sees(20000 * tenge)
 	require.Equal(t, 1, result.Failed)
 	require.Equal(t, 2, result.Nudged)
 	require.True(t, w.newest().Woken)
@@ -173,9 +180,9 @@ func TestAPaymentThatTakesNoNudge(t *testing.T) {
 func TestNudgesAreRateLimited(t *testing.T) {
 	w := newWatched(t)
 	ids := w.waiting(5)
-	w.sees(100 * tenge)
+	w.sees(10000 * tenge)
 	w.activity.Nudges = rate.NewLimiter(rate.Every(24*time.Hour), 3)
-	require.NoError(t, w.centre.SetBalance(200*tenge))
+	require.NoError(t, w.centre.SetBalance(20000*tenge))
 	_, err := w.look()
 	require.ErrorContains(t, err, "wait for the turn of payment "+ids[3].String())
 	w.told(ids[:3]...)
@@ -201,9 +208,81 @@ func TestEveryPageIsTold(t *testing.T) {
 		require.NoError(t, err)
 		want = append(want, id)
 	}
-	w.sees(100 * tenge)
-	require.Equal(t, many, w.sees(200*tenge).Nudged)
+	w.sees(10000 * tenge)
+	require.Equal(t, many, w.sees(200_000*tenge).Nudged)
 	w.told(want...)
+}
+
+// costs makes the payments wait for funds with these amounts, in tiyn, accepted one after
+// the other; 0 is one without an amount.
+func (w *watched) costs(amounts ...domain.Money) (ids []domain.AgentTransactionID) {
+	w.t.Helper()
+	lacks := domain.CodeAgentLacksFunds
+	for i, amount := range amounts {
+		id := w.accepted(func(p *storage.Payment) {
+			p.ID = domain.AgentTransactionID(1000 - i) // ids say nothing about the order
+			p.IdempotencyKey, p.AmountTo, p.CreatedAt = fmt.Sprint("costs ", i), &amount, storage.At(time.Now().Add(time.Duration(i-100)*time.Second))
+			if amount == 0 {
+				p.AmountTo, p.AutoPay = nil, false
+			}
+		})
+		_, _, err := w.ledger.RecordCheck(w.t.Context(), storage.CheckRecord{
+			Call:    storage.Call{Process: id.WorkflowID(), Name: "check", Step: 1, Attempt: 1, At: time.Now()},
+			Outcome: storage.Outcome{Kind: storage.Answered, Code: &lacks}, After: storage.After{State: domain.StateChecking},
+		})
+		require.NoError(w.t, err)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// A rise wakes as many payments as it pays, in the order of their acceptance: each takes
+// its amount from what is above the overdraft level, and one that is too large for what is
+// left is passed over.
+func TestARiseWakesWhomItPays(t *testing.T) {
+	w := newWatched(t)
+	require.NoError(t, w.centre.SetThresholds(50*tenge, 0))
+	ids := w.costs(300_00, 1000_00, 150_00, 100_00, 51_00, 50_00)
+	w.sees(60 * tenge)
+	result := w.sees(650 * tenge) // 600 above the overdraft level: 300 + 150 + 100 + 50
+	w.told(ids[0], ids[2], ids[3], ids[5])
+	require.Equal(t, 4, result.Nudged)
+	require.True(t, w.newest().Woken)
+	w.sees(650*tenge + 1)
+	w.told(ids[0], ids[2], ids[3], ids[5])
+	w.sees(40 * tenge)
+	w.sees(50 * tenge) // a rise, and nothing above the level
+	w.told()
+	require.True(t, w.newest().Woken)
+}
+
+// Many small top-ups do not turn a large payment's growing interval into a constant one: it
+// is woken by the one that makes the balance large enough.
+func TestSmallTopUpsLeaveALargePaymentAlone(t *testing.T) {
+	w := newWatched(t)
+	large := w.costs(1000_00)[0]
+	w.sees(0)
+	for n := int64(1); n < 100; n++ {
+		require.Zero(t, w.sees(n*10*tenge).Nudged, "%d tenge", n*10)
+	}
+	w.told()
+	require.Zero(t, w.sees(1000*tenge-1).Nudged)
+	require.Equal(t, 1, w.sees(1000*tenge).Nudged)
+	w.told(large)
+}
+
+// A check without an amount was answered 220 because the centre took no payment at all: it
+// is woken when that changes, and by no later rise.
+func TestARiseAndPaymentsWithoutAnAmount(t *testing.T) {
+	w := newWatched(t)
+	ids := w.costs(0, 100_00)
+	w.sees(0)
+	w.sees(50 * tenge)
+	w.told(ids[0])
+	w.sees(60 * tenge)
+	w.told()
+	w.sees(200 * tenge)
+	w.told(ids[1])
 }
 
 // "сумма баланса, при достижении которого прием платежей будет отключен
@@ -217,7 +296,7 @@ func TestCrossingsAreLoggedOnce(t *testing.T) {
 		recovered = "INFO the agent's balance has recovered"
 		low       = "WARN the agent's balance is at or under notification: top it up before payments are switched off"
 		off       = "ERROR the agent's balance is at or under overdraft: the processing centre switches payments off until it is topped up"
-		woke      = "INFO the balance rose, payments that waited for funds were told"
+		woke      = "INFO the balance rose, payments that it can pay were woken"
 	)
 	for i, c := range []struct {
 		balance                 int64
