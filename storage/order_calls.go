@@ -185,15 +185,22 @@ type OrderRecord struct {
 // A create that the bank refused ends the order where the refusal is certain; the journal,
 // with this outcome, says so (domain.CertainRefusal), never the caller.
 //
+// A number of the bank that another order of ours holds is no answer: the order stays as it
+// was, and an incident says so.
+//
 // Whoever asked for the order's state has seen every callback that came before the
 // question.
 func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bool, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
-		if err := r.Outcome.journal(tx, r.Call, r.Started); err != nil {
-			return err
-		}
 		before, err := lockOrder(tx, r.ID)
 		if err != nil {
+			return err
+		}
+		taken, err := r.strange(l, tx)
+		if err != nil {
+			return err
+		}
+		if err := r.Outcome.journal(tx, r.Call, r.Started); err != nil {
 			return err
 		}
 		if r.Call.Name == createCall && r.Outcome.Failure == domain.FailureRejected {
@@ -215,6 +222,9 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 			if err := r.After.incidents(tx, r.ID, flagged, r.Outcome.evidence(r.Call.Name)); err != nil {
 				return err
 			}
+		}
+		if taken != "" {
+			return raise(tx, orderSubject(r.ID), domain.ReasonBankOrderIDTaken, taken)
 		}
 		return r.contradicts(tx, before)
 	})

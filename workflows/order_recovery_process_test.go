@@ -139,3 +139,28 @@ func TestLateCallsChangeNothing(t *testing.T) {
 }
 
 type orderActivity = func(context.Context, activities.OrderCallInput) (activities.OrderCallResult, error)
+
+// A create that is answered with the bank's number of another order of ours is no answer:
+// nothing is taken from it, a person is asked to look, and create is repeated.
+func TestCreateAnsweredWithAnotherOrdersNumber(t *testing.T) {
+	w := newTill(t)
+	first := w.accepted(agrees, func(o *storage.InstalmentOrder) { o.AutoConfirm = true })
+	require.Equal(t, domain.OrderPaidOut, w.sale(first).finish().State)
+	taken := w.order(first).BankOrderID
+	w.scripted(simulated.CallCreate, simulated.Answer{Fault: simulated.Status, Status: 200, Body: `{"order_id":"` + taken + `"}`, Times: 3})
+
+	id := w.accepted(agrees, func(o *storage.InstalmentOrder) { o.AutoConfirm = true })
+	s := w.sale(id)
+	s.contradicts = domain.ReasonBankOrderIDTaken // only a person closes it
+	s.after(2*time.Second, func() {
+		o := w.order(id)
+		require.Equal(t, domain.OrderCreating, o.State)
+		require.Empty(t, o.BankOrderID)
+		require.Equal(t, domain.ReasonBankOrderIDTaken, o.OperatorReason)
+	})
+	require.Equal(t, domain.OrderPaidOut, s.finish().State)
+	require.NotEqual(t, taken, w.order(id).BankOrderID)
+	made, _ := w.calls(id, simulated.CallCreate)
+	require.Equal(t, 4, made)
+	require.Len(t, w.bank.Orders(), 2)
+}
