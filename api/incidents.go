@@ -15,6 +15,18 @@ import (
 	"tolem/storage"
 )
 
+// incidentRoutes are those of incidents.
+func (s *Server) incidentRoutes() []route {
+	return []route{
+		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
+		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
+		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},
+		{http.MethodPost, "/v1/incidents/:id/acknowledge", []role{roleOperator}, nil, s.actOnIncident(domain.ActionAcknowledge)},
+		{http.MethodPost, "/v1/incidents/:id/close", []role{roleOperator}, nil, s.actOnIncident(domain.ActionClose)},
+		{http.MethodPost, "/v1/incidents/:id/decline", []role{roleOperator}, nil, s.actOnIncident(domain.ActionDecline)},
+	}
+}
+
 var noSuchIncident = &problem{code: notFound, detail: "the ledger holds no incident of this id"}
 
 // incidentOfPath reads the incident of the path.

@@ -226,7 +226,7 @@ type route struct {
 	handler echo.HandlerFunc
 }
 
-// table lists every route, but those that instalmentRoutes and collectionRoutes do. Those
+// table lists every route, but those of instalments, collections and incidents. Those
 // without a token tell nothing about payments: /metrics holds counts and route templates
 // only, is scraped by programs that rarely keep secrets, and API_ADDR is loopback unless
 // somebody opens it.
@@ -255,12 +255,6 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/v1/reconciliation", []role{roleViewer, roleOperator}, []string{"date", "format"}, s.exportDay},
 		{http.MethodPost, "/v1/reconciliation", []role{roleOperator}, []string{"date", "format"}, s.compareDay},
 		{http.MethodPost, "/v1/clients/validate", []role{roleStore}, nil, s.validateClient},
-		{http.MethodGet, "/v1/incidents", []role{roleViewer, roleOperator}, incidentParameters, s.listIncidents},
-		{http.MethodGet, "/v1/incidents/:id", []role{roleViewer, roleOperator}, nil, s.getIncident},
-		{http.MethodGet, "/v1/incidents/:id/actions", []role{roleViewer, roleOperator}, []string{"limit", "cursor"}, s.actions(s.incidentProcess).list},
-		{http.MethodPost, "/v1/incidents/:id/acknowledge", []role{roleOperator}, nil, s.actOnIncident(domain.ActionAcknowledge)},
-		{http.MethodPost, "/v1/incidents/:id/close", []role{roleOperator}, nil, s.actOnIncident(domain.ActionClose)},
-		{http.MethodPost, "/v1/incidents/:id/decline", []role{roleOperator}, nil, s.actOnIncident(domain.ActionDecline)},
 		{http.MethodPost, "/callbacks/cfront/:token", nil, nil, s.callback}, // signed by the bank
 		{http.MethodGet, "/livez", nil, nil, s.livez},
 		{http.MethodGet, "/readyz", nil, nil, s.readyz},
@@ -278,7 +272,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.writeProblem
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
 	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
-	for _, r := range slices.Concat(s.table(), s.instalmentRoutes(), s.collectionRoutes()) {
+	for _, r := range slices.Concat(s.table(), s.instalmentRoutes(), s.collectionRoutes(), s.incidentRoutes()) {
 		handler := r.handler
 		if r.roles != nil {
 			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
