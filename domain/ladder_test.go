@@ -45,7 +45,7 @@ func exactly(l Ladder, wait time.Duration) time.Duration {
 	return max(time.Duration(product.Int64()), wait+time.Millisecond)
 }
 
-// The numbers that README and operators rely on.
+// The numbers that the documents and operators rely on.
 func TestLadderSteps(t *testing.T) {
 	l, err := NewLadder(time.Second, "2")
 	if err != nil {

@@ -95,7 +95,7 @@ func replay() *cobra.Command {
 				failed += len(of.Failed)
 			}
 			if err == nil && failed > 0 {
-				err = fmt.Errorf("%d histories do not go on under this code: their processes would stand still. Do not promote it; README, How to change a workflow safely", failed)
+				err = fmt.Errorf("%d histories do not go on under this code: their processes would stand still. Do not promote it; see docs/development/changing-a-workflow.md", failed)
 			}
 			return err
 		},

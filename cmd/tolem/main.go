@@ -72,7 +72,7 @@ func callsTemporal(cmd *cobra.Command) *cobra.Command {
 		cmd.Long = cmd.Short
 	}
 	cmd.Long += "\n\nTemporal on another machine (TEMPORAL_ADDRESS) is reached over TLS (TEMPORAL_TLS and TEMPORAL_TLS_…) or not at all,\n" +
-		"unless ALLOW_PLAINTEXT=temporal says that the network between is trusted. The README lists all settings."
+		"unless ALLOW_PLAINTEXT=temporal says that the network between is trusted. docs/operating/configuration.md lists all settings."
 	for _, verb := range cmd.Commands() {
 		callsTemporal(verb)
 	}
@@ -113,7 +113,7 @@ func overview(root *cobra.Command) {
 			}
 		}
 	}
-	fmt.Fprintln(out, "\n`tolem COMMAND --help` says more. Settings of those that run something come from the environment (README).")
+	fmt.Fprintln(out, "\n`tolem COMMAND --help` says more. Settings of those that run something come from the environment (docs/operating/configuration.md).")
 }
 
 // run is a command that works until SIGTERM or Ctrl-C, then drains.

@@ -20,7 +20,7 @@ import (
 )
 
 // Tomorrow's code: every wait of every process ends with a step that today's histories do
-// not have. README, "How to change a workflow safely", shows the same.
+// not have. docs/development/changing-a-workflow.md shows the same.
 const (
 	waitsAt  = "	_ = workflow.Await(ctx, func() bool { return timer.IsReady() || interrupted() }) // only a cancel, which the caller reads from ctx\n"
 	careless = waitsAt + "	_ = workflow.Sleep(ctx, time.Millisecond)\n"

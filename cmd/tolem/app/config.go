@@ -53,7 +53,7 @@ type Config struct {
 // DefaultAPIAddr is where the API listens unless API_ADDR says otherwise.
 const DefaultAPIAddr = "127.0.0.1:8080"
 
-// Defaults of the environment, see the README's table.
+// Defaults of the environment, see docs/operating/configuration.md.
 const (
 	defaultDatabase       = "sqlite://tolem.db"
 	defaultDeployment     = "tolem"
