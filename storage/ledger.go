@@ -14,20 +14,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
-	_ "modernc.org/sqlite" // registers "sqlite"; the driver Temporal's server links too, a second one of that name panics
 
 	"tolem/domain"
 )
@@ -55,10 +51,6 @@ type Ledger struct {
 	onIncident func(OpenIncident) // nil notifies nobody
 }
 
-// connections of one process; PostgreSQL's default server takes 100 in all, and
-// two APIs with three workers must fit.
-const maxConnections = 16
-
 // Open connects to postgres://… or sqlite:///path and checks that the database
 // answers. It does not change the schema: see Migrate. Errors never contain the
 // password of the address.
@@ -85,43 +77,6 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	return l, nil
-}
-
-func openPool(address string) (*sql.DB, goose.Dialect, error) {
-	switch {
-	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
-		config, err := pgx.ParseConfig(address)
-		if err != nil {
-			return nil, "", errors.New("the ledger's address is not a valid postgres:// URL")
-		}
-		pool := stdlib.OpenDB(*config)
-		pool.SetMaxOpenConns(maxConnections)
-		pool.SetMaxIdleConns(maxConnections) // the default, 2, reconnects under load
-		pool.SetConnMaxIdleTime(5 * time.Minute)
-		return pool, goose.DialectPostgres, nil
-	case strings.HasPrefix(address, "sqlite://"):
-		pool, err := openSQLite(strings.TrimPrefix(address, "sqlite://"))
-		return pool, goose.DialectSQLite3, err
-	}
-	scheme, _, _ := strings.Cut(address, ":")
-	return nil, "", fmt.Errorf("the ledger's address begins with %q; want postgres://… or sqlite:///path/to/file", scheme)
-}
-
-func openSQLite(path string) (*sql.DB, error) {
-	if path == "" {
-		return nil, errors.New("the ledger's address names no file; want sqlite:///path/to/file")
-	}
-	pragmas := url.Values{
-		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(ON)"},
-		"_txlock": {"immediate"}, // a read that turns into a write would fail with "locked" at once
-	}
-	escaped := (&url.URL{Path: path}).EscapedPath() // a # or % in it would otherwise name another file
-	pool, err := sql.Open("sqlite", "file:"+escaped+"?"+pragmas.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open the ledger file: %w", err)
-	}
-	pool.SetMaxOpenConns(4) // one writes, the others read beside it (WAL)
-	return pool, nil
 }
 
 func (l *Ledger) dialector() gorm.Dialector {
