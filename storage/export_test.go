@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,6 +38,17 @@ func (l *Ledger) OnPostgres() bool { return l.onPostgres() }
 // Count runs a query of one number.
 func (l *Ledger) Count(ctx context.Context, query string, into *int) error {
 	return l.db.WithContext(ctx).Raw(query).Scan(into).Error
+}
+
+// Text runs a query of one text.
+func (l *Ledger) Text(ctx context.Context, query string, into *string) error {
+	return l.db.WithContext(ctx).Raw(query).Scan(into).Error
+}
+
+// InReadOnly runs a statement in a transaction that may only read, which its session does not
+// report.
+func (l *Ledger) InReadOnly(ctx context.Context, statement string) error {
+	return l.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return tx.Exec(statement).Error }, &sql.TxOptions{ReadOnly: true})
 }
 
 var errRolledBack = errors.New("rolled back")

@@ -99,20 +99,20 @@ func (l *Ledger) Close() error { return l.pool.Close() }
 
 // Migrate brings the schema up to this program's version and returns the names
 // of the migrations it applied; none when there was nothing to do. Several
-// processes may call it at once: on PostgreSQL an advisory lock lets one work,
-// on SQLite a lock file beside the ledger's.
+// processes may call it at once: one works, the others wait for it.
 func (l *Ledger) Migrate(ctx context.Context) ([]string, error) {
+	if err := l.checkEncoding(ctx); err != nil {
+		return nil, err
+	}
 	provider, err := l.migrator()
 	if err != nil {
 		return nil, err
 	}
-	if l.file != "" {
-		lock := flock.New(l.file + ".migrating")
-		if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("wait for another migration of the ledger: %w", err)
-		}
-		defer func() { _ = lock.Close() }() // the lock ends with the process at the latest
+	unlock, err := l.lockMigrations(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("wait for another migration of the ledger: %w", err)
 	}
+	defer unlock()
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("migrate the ledger: %w", err)
@@ -122,6 +122,51 @@ func (l *Ledger) Migrate(ctx context.Context) ([]string, error) {
 		applied = append(applied, r.Source.Path)
 	}
 	return applied, nil
+}
+
+// checkEncoding fails where the database cannot hold every name and account.
+func (l *Ledger) checkEncoding(ctx context.Context) error {
+	if !l.onPostgres() {
+		return nil
+	}
+	var encoding string
+	if err := l.pool.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
+		return fmt.Errorf("read the encoding of the ledger's database: %w", err)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the encoding of the ledger's database is %s, and names and accounts need UTF8: create the database with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
+}
+
+// migrationWait bounds the wait for another process's migration.
+const migrationWait = 5 * time.Minute
+
+// lockMigrations has one process migrate at a time, until it unlocks or ends. On SQLite it is
+// a lock file beside the ledger's. On PostgreSQL it is goose's advisory lock, held by a
+// transaction and not, as goose does, by a session: behind a pooler that is somebody else's.
+func (l *Ledger) lockMigrations(ctx context.Context) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, migrationWait)
+	defer cancel()
+	if l.file != "" {
+		file := flock.New(l.file + ".migrating")
+		_, err := file.TryLockContext(waiting, 50*time.Millisecond)
+		return func() { _ = file.Close() }, err // the lock ends with the process at the latest
+	}
+	tx, err := l.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() { _ = tx.Rollback() } // nothing was written; the lock ends with the session at the latest
+	if _, err := tx.ExecContext(waiting, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		unlock()
+		return nil, err
+	}
+	if _, err := tx.ExecContext(waiting, "SELECT pg_advisory_xact_lock($1)", lock.DefaultLockID); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // CheckSchema fails, with the command to run, when migrations are missing.
@@ -141,20 +186,15 @@ func (l *Ledger) CheckSchema(ctx context.Context) error {
 }
 
 func (l *Ledger) migrator() (*goose.Provider, error) {
-	folder, options := "migrations/sqlite", []goose.ProviderOption{}
-	if l.dialect == goose.DialectPostgres {
+	folder := "migrations/sqlite"
+	if l.onPostgres() {
 		folder = "migrations/postgres"
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // try each second for 5 minutes
-		if err != nil {
-			return nil, fmt.Errorf("prepare the migration lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
 	}
 	files, err := fs.Sub(migrations, folder)
 	if err != nil {
 		return nil, fmt.Errorf("embedded migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(l.dialect, l.pool, files, options...)
+	provider, err := goose.NewProvider(l.dialect, l.pool, files)
 	if err != nil {
 		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}

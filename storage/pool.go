@@ -6,30 +6,16 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // registers "sqlite"; the driver Temporal's server links too, a second one of that name panics
 )
 
-// connections of one process; PostgreSQL's default server takes 100 in all, and
-// two APIs with three workers must fit.
-const maxConnections = 16
-
 func openPool(address string) (*sql.DB, goose.Dialect, error) {
 	switch {
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
-		config, err := pgx.ParseConfig(address)
-		if err != nil {
-			return nil, "", errors.New("the ledger's address is not a valid postgres:// URL")
-		}
-		pool := stdlib.OpenDB(*config)
-		pool.SetMaxOpenConns(maxConnections)
-		pool.SetMaxIdleConns(maxConnections) // the default, 2, reconnects under load
-		pool.SetConnMaxIdleTime(5 * time.Minute)
-		return pool, goose.DialectPostgres, nil
+		pool, err := openPostgres(address)
+		return pool, goose.DialectPostgres, err
 	case strings.HasPrefix(address, "sqlite://"):
 		pool, err := openSQLite(strings.TrimPrefix(address, "sqlite://"))
 		return pool, goose.DialectSQLite3, err

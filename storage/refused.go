@@ -44,7 +44,8 @@ func refusal(err, cause error, code string) *RefusedError {
 
 func refusedByPostgres(code string) bool {
 	switch {
-	case code == "42501": // insufficient privilege: an administrator grants it
+	case code == "42501", // insufficient privilege: an administrator grants it
+		code == "42P05": // a prepared statement of this name exists: a pooler gave us somebody else's session
 		return false
 	case code == "23502", code == "23514": // not null, check
 		return true
