@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
+	"time"
 	"unicode/utf8"
 )
 
@@ -23,8 +23,8 @@ const maxContractNumber = 64
 // that each number has one spelling.
 func ParseContractNumber(s string) (ContractNumber, error) {
 	switch {
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }):
-		return "", fmt.Errorf("%w: want printable characters", ErrContractNumber)
+	case UnprintableFault(s) != "":
+		return "", fmt.Errorf("%w: it %s", ErrContractNumber, UnprintableFault(s))
 	case s == "" || utf8.RuneCountInString(s) > maxContractNumber:
 		return "", fmt.Errorf("%w: want 1 to %d characters", ErrContractNumber, maxContractNumber)
 	case strings.TrimSpace(s) != s:
@@ -80,13 +80,45 @@ func NewReference(kind string, n int64) (Reference, error) {
 // IsIINBIN says whether s has the form of an IIN or BIN: 12 digits.
 func IsIINBIN(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
-// CheckedIINBIN says whether the twelfth digit of an IIN or BIN is right: the remainder by
-// 11 of the weighted sum of the others; where that is 10, of the sum by the second weights;
-// a number with 10 again is given to nobody.
-func CheckedIINBIN(s string) bool {
+// centuries are the first years of the centuries that an IIN's seventh digit names, together
+// with the sex: 1 and 2 the 19th, 3 and 4 the 20th, 5 and 6 the 21st.
+var centuries = map[byte]int{'1': 1800, '2': 1800, '3': 1900, '4': 1900, '5': 2000, '6': 2000}
+
+// IINBINFault says what is wrong with an IIN or BIN by the rules that they are formed by
+// (government decree 406 of 2007); "" when nothing is. The fifth digit tells them apart: of an
+// IIN it begins the day, 0 to 3; of a BIN it is the kind, 4 resident, 5 non-resident, 6 joint
+// entrepreneurs. An IIN begins with the day of birth, YYMMDD, in the century that its seventh
+// digit names; a BIN with the month of registration, YYMM.
+func IINBINFault(s string) string {
 	if !IsIINBIN(s) {
-		return false
+		return "must have 12 digits"
 	}
+	month := int(s[2]-'0')*10 + int(s[3]-'0')
+	switch kind := s[4]; {
+	case kind > '6':
+		return "has a fifth digit that neither an IIN (0 to 3) nor a BIN (4 to 6) has"
+	case kind >= '4' && (month < 1 || month > 12):
+		return "is a BIN by its fifth digit and has no month in digits 3 and 4"
+	case kind < '4':
+		century, known := centuries[s[6]]
+		if !known {
+			return "is an IIN by its fifth digit and has a seventh digit that names no century (1 to 6)"
+		}
+		year := century + int(s[0]-'0')*10 + int(s[1]-'0')
+		if _, err := time.Parse("20060102", fmt.Sprintf("%04d", year)+s[2:6]); err != nil {
+			return "is an IIN by its fifth digit and has no day of birth in digits 1 to 6"
+		}
+	}
+	if !checkedIINBIN(s) {
+		return "has a wrong check digit"
+	}
+	return ""
+}
+
+// checkedIINBIN says whether the twelfth digit of 12 is right: the remainder by 11 of the
+// weighted sum of the others; where that is 10, of the sum by the second weights; a number
+// whose second remainder is 10, too, is given to nobody.
+func checkedIINBIN(s string) bool {
 	sum := func(shift int) (n int) {
 		for i := range 11 {
 			n += int(s[i]-'0') * ((i+shift)%11 + 1)
@@ -113,11 +145,15 @@ var ibanForm = regexp.MustCompile(`^KZ[0-9]{5}[0-9A-Z]{13}$`)
 // IsKazakhIBAN says whether s has the form of a Kazakh IBAN, 20 characters.
 func IsKazakhIBAN(s string) bool { return ibanForm.MatchString(s) }
 
-// CheckedIBAN says whether an IBAN's check digits are right (ISO 13616: the number that it
-// spells leaves 1 by 97).
-func CheckedIBAN(s string) bool {
+// IBANFault says what is wrong with a Kazakh IBAN; "" when nothing is. By ISO 13616 the check
+// digits are 98 less a remainder by 97, so from 02 to 98, and the number that the IBAN spells
+// leaves 1 by 97: that alone would take 00, 01 and 99 for 97, 98 and 02.
+func IBANFault(s string) string {
 	if !IsKazakhIBAN(s) {
-		return false
+		return "must be a Kazakh IBAN of 20 characters"
+	}
+	if digits := s[2:4]; digits < "02" || digits > "98" {
+		return "has check digits outside 02 to 98"
 	}
 	rest := 0
 	for _, c := range []byte(s[4:] + s[:4]) {
@@ -127,5 +163,8 @@ func CheckedIBAN(s string) bool {
 			rest = (rest*10 + int(c-'0')) % 97
 		}
 	}
-	return rest == 1
+	if rest != 1 {
+		return "has wrong check digits"
+	}
+	return ""
 }

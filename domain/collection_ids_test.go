@@ -50,29 +50,82 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The numbers are invented; their check digits were made by hand from the rule.
-func TestIINBIN(t *testing.T) {
-	for s, want := range map[string][2]bool{
-		"000000000000":  {true, true}, // the seed's own, which no digit speaks against
-		"123456789012":  {true, false},
-		"100000000001":  {true, true},  // 1·1
-		"100000000002":  {true, false}, // one off
-		"010000000002":  {true, true},  // 1·2
-		"000000000101":  {true, true},  // 1·10 leaves 10, so by the second weights, 3 4 5 6 7 8 9 10 11 1 2: 1·1
-		"00000000000":   {false, false},
-		"0000000000000": {false, false},
-		"00000000000a":  {false, false},
-		"٠٠٠٠٠٠":        {false, false},
+func TestIsIINBIN(t *testing.T) {
+	for s, want := range map[string]bool{
+		"000000000000": true, "123456789012": true, "00000000000": false, "0000000000000": false, "00000000000a": false, "٠٠٠٠٠٠": false,
 	} {
-		if got := [2]bool{IsIINBIN(s), CheckedIINBIN(s)}; got != want {
-			t.Errorf("%s: %v, want %v", s, got, want)
+		if IsIINBIN(s) != want {
+			t.Errorf("%s: %t", s, !want)
+		}
+	}
+}
+
+// checked puts the check digit behind 11 invented digits.
+func checked(t *testing.T, eleven string) string {
+	t.Helper()
+	for last := range 10 {
+		if s := fmt.Sprintf("%s%d", eleven, last); checkedIINBIN(s) {
+			return s
+		}
+	}
+	t.Fatalf("%s is given to nobody", eleven)
+	return ""
+}
+
+// The rules of government decree 406: the parts of an IIN and of a BIN, before the check digit.
+func TestIINBINFault(t *testing.T) {
+	const day, century, month, kind = "is an IIN by its fifth digit and has no day of birth in digits 1 to 6",
+		"is an IIN by its fifth digit and has a seventh digit that names no century (1 to 6)",
+		"is a BIN by its fifth digit and has no month in digits 3 and 4",
+		"has a fifth digit that neither an IIN (0 to 3) nor a BIN (4 to 6) has"
+	for eleven, want := range map[string]string{
+		"00000000000": century, // the seed's own
+		"00000030000": day,
+		"90131530001": day, "90133130002": day, // month 13
+		"90000130001": day, "90010030001": day, "90013230001": day, "90043130001": day, // month 0, days 0, 32 and 31 April
+		"90010130001": "", "90123160001": "",
+		"04022950001": "", "03022950001": day, // 2004 and no 2003 has 29 February
+		"00022950003": "", "00022930002": day, "00022910002": day, // 2000 has it; 1900 and 1800 do not
+		"90010100001": century, "90010170001": century, "90010190001": century,
+		"90010110001": "", "90010120001": "", "90010140001": "",
+		"20014000001": "", "20015000001": "", "20016000002": "",
+		"20134000001": month, "20004000001": month,
+		"20017000001": kind, "20018000001": kind, "20019000001": kind,
+	} {
+		if got := IINBINFault(checked(t, eleven)); got != want {
+			t.Errorf("%s: %q, want %q", eleven, got, want)
+		}
+	}
+	for _, eleven := range []string{"90010130001", "20014000001"} {
+		good := checked(t, eleven)
+		for last := range 10 {
+			if s := fmt.Sprintf("%s%d", eleven, last); (IINBINFault(s) == "") != (s == good) {
+				t.Errorf("%s: %q", s, IINBINFault(s))
+			}
+		}
+	}
+	if got := IINBINFault("1234"); got != "must have 12 digits" {
+		t.Error(got)
+	}
+}
+
+// The twelfth digits were made by hand from the rule.
+func TestCheckDigit(t *testing.T) {
+	for s, want := range map[string]bool{
+		"100000000001": true, // 1·1
+		"100000000002": false,
+		"010000000002": true, // 1·2
+		"000000000101": true, // 1·10 leaves 10, so by the second weights, 3 4 5 6 7 8 9 10 11 1 2: 1·1
+	} {
+		if checkedIINBIN(s) != want {
+			t.Errorf("%s: %t", s, !want)
 		}
 	}
 	// Of any ten numbers that differ in the last digit alone at most one is right.
 	for n := range 500 {
 		right := 0
 		for last := range 10 {
-			if CheckedIINBIN(fmt.Sprintf("%011d%d", n*7919, last)) {
+			if checkedIINBIN(fmt.Sprintf("%011d%d", n*7919, last)) {
 				right++
 			}
 		}
@@ -83,19 +136,33 @@ func TestIINBIN(t *testing.T) {
 }
 
 func TestIBANs(t *testing.T) {
-	for s, want := range map[string][2]bool{
-		"KZ000000000000000000":  {true, false}, // the seed's own
-		"KZ86125KZT5004100100":  {true, true},  // the registry's example
-		"KZ86125KZT5004100101":  {true, false},
-		"KZ68125KZT5004100100":  {true, false},
-		"kz86125kzt5004100100":  {false, false},
-		"KZ86125KZT500410010":   {false, false},
-		"KZ86125KZT50041001000": {false, false},
-		"DE86125KZT5004100100":  {false, false},
-		"KZ86125KZT500410010Я":  {false, false},
+	const form, wrong, outside = "must be a Kazakh IBAN of 20 characters", "has wrong check digits", "has check digits outside 02 to 98"
+	for s, want := range map[string]string{
+		"KZ000000000000000000":  outside, // the seed's own
+		"KZ86125KZT5004100100":  "",      // the registry's example
+		"KZ86125KZT5004100101":  wrong,
+		"KZ68125KZT5004100100":  wrong,
+		"kz86125kzt5004100100":  form,
+		"KZ86125KZT500410010":   form,
+		"KZ86125KZT50041001000": form,
+		"DE86125KZT5004100100":  form,
+		"KZ86125KZT500410010Я":  form,
 	} {
-		if got := [2]bool{IsKazakhIBAN(s), CheckedIBAN(s)}; got != want {
-			t.Errorf("%s: %v, want %v", s, got, want)
+		if got := IBANFault(s); got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
+		}
+	}
+	// Of all hundred check digits of one account exactly one pair is right, also where the
+	// remainder alone would take a second pair: 00 for 97, 01 for 98, 99 for 02.
+	for account := range 300 {
+		var right []string
+		for digits := range 100 {
+			if s := fmt.Sprintf("KZ%02d125KZT%010d", digits, account); IBANFault(s) == "" {
+				right = append(right, s[2:4])
+			}
+		}
+		if len(right) != 1 || right[0] < "02" || right[0] > "98" {
+			t.Errorf("%d: %v", account, right)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -39,8 +38,8 @@ func ParseStoreReturnID(s string) (StoreReturnID, error) {
 
 func checkStoreID(s string) error {
 	switch {
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }):
-		return fmt.Errorf("%w: want printable characters", ErrStoreID)
+	case UnprintableFault(s) != "":
+		return fmt.Errorf("%w: it %s", ErrStoreID, UnprintableFault(s))
 	case s == "" || utf8.RuneCountInString(s) > maxStoreID:
 		return fmt.Errorf("%w: want 1 to %d characters", ErrStoreID, maxStoreID)
 	case strings.TrimSpace(s) != s:

@@ -126,12 +126,78 @@ func TestContractDay(t *testing.T) {
 func TestCheckDigits(t *testing.T) {
 	zeros := "[" + example("KD1") + "]"
 	_, err := decode(zeros, Rules{CheckDigits: true})
-	require.Equal(t, []Problem{{0, "iban", "must be a Kazakh IBAN of 20 characters with right check digits"}}, refusal(t, err).Problems)
-	right := strings.Replace(zeros, "KZ000000000000000000", "KZ86125KZT5004100100", 1)
+	require.Equal(t, []Problem{{0, "iban", "has check digits outside 02 to 98"},
+		{0, "iinbin", "is an IIN by its fifth digit and has a seventh digit that names no century (1 to 6)"}}, refusal(t, err).Problems)
+	right := strings.NewReplacer("KZ000000000000000000", "KZ86125KZT5004100100", "000000000000", "900101300017").Replace(zeros)
 	_, err = decode(right, Rules{CheckDigits: true})
 	require.NoError(t, err)
-	_, err = decode(strings.Replace(right, `"000000000000"`, `"000000000001"`, 1), Rules{CheckDigits: true})
-	require.Equal(t, "iinbin", refusal(t, err).Problems[0].Field)
+	for wrong, rule := range map[string]string{
+		"900101300018": "has a wrong check digit", "901301300017": "is an IIN by its fifth digit and has no day of birth in digits 1 to 6",
+		"200170000017": "has a fifth digit that neither an IIN (0 to 3) nor a BIN (4 to 6) has",
+	} {
+		_, err = decode(strings.Replace(right, "900101300017", wrong, 1), Rules{CheckDigits: true})
+		require.Equal(t, []Problem{{0, "iinbin", rule}}, refusal(t, err).Problems)
+	}
+}
+
+// A byte order mark is skipped, a no-break space is a space, in every text.
+func TestMarksAndNoBreakSpaces(t *testing.T) {
+	spaced := strings.NewReplacer("Тестовый Тест", "Тестовый\u00a0Тест", "way4", `way\u00a04`, `:"KD0000000001","dbz`, ":\"KD\u00a01\",\"dbz").Replace(example("ДБЗ\u00a0№\u00a01"))
+	for _, mark := range []string{"", "\ufeff"} {
+		loans, err := decode(mark+"["+spaced+"]", Rules{})
+		require.NoError(t, err)
+		require.Len(t, loans, 1)
+		l := loans[0]
+		require.Equal(t, []string{"Тестовый Тест Тестович", "way 4", "KD 1", "ДБЗ № 1"}, []string{l.FullName, l.System, l.ContractNumber, l.DBZ.String()})
+		status, err := DecodeStatus([]byte(mark + `{"reference":"PTP1","status_code":"PC1"}`))
+		require.NoError(t, err)
+		require.Equal(t, "PTP1", string(status.Reference))
+	}
+	_, err := decode("["+example("KD 1")+","+example("KD\u00a01")+"]", Rules{})
+	require.Equal(t, CodeDuplicate, refusal(t, err).Code)
+	_, err = decode("["+strings.Replace(example("KD1"), "Тестович", "Тестович\u00a0", 1)+"]", Rules{})
+	require.EqualError(t, err, "[0] fullname must have no spaces at its ends")
+}
+
+// A refusal names the row, the field, and the character or the encoding, and nothing of a name.
+func TestTrueReasons(t *testing.T) {
+	windows1251 := string([]byte{0xd2, 0xe5, 0xf1, 0xf2})
+	for put, reason := range map[string]string{
+		"При\u200bмеров":             "has the character U+200B (zero width space) at position 4",
+		"При\u202fмеров":             "has the character U+202F (narrow no-break space) at position 4",
+		`При\u0007меров`:             "has the character U+0007 (<control>) at position 4",
+		`При\ud800меров`:             "has the character U+FFFD (replacement character) at position 4",
+		windows1251:                  "has the byte 0xD2 at position 1, which is not UTF-8 (it looks like windows-1251): send UTF-8",
+		"Прим\xd0":                   "has the byte 0xD0 at position 5, which is not UTF-8: send UTF-8",
+		strings.Repeat("я", 301):     "must have 1 to 300 printable characters",
+		" Примеров":                  "must have no spaces at its ends",
+		"Примеров" + "\\u00ad Ивано": "has the character U+00AD (soft hyphen) at position 9",
+	} {
+		_, err := decode("["+example("KD1")+","+strings.Replace(example("KD2"), "Тестовый Тест Тестович", put, 1)+"]", Rules{})
+		require.Equal(t, []Problem{{1, "fullname", reason}}, refusal(t, err).Problems)
+		require.NotContains(t, err.Error(), "мер")
+	}
+	for _, field := range []string{"contract_number", "dbz_contract_number", "system"} {
+		var was map[string]any
+		require.NoError(t, json.Unmarshal([]byte(example("KD1")), &was))
+		was[field] = "a\u2007b"
+		body, err := json.Marshal([]any{was})
+		require.NoError(t, err)
+		_, err = decode(string(body), Rules{})
+		require.Equal(t, []Problem{{0, field, "has the character U+2007 (figure space) at position 2"}}, refusal(t, err).Problems)
+	}
+	for body, reason := range map[string]string{
+		"\xff\xfe[\x00]\x00": "the body is UTF-16: send UTF-8", "\xfe\xff\x00[\x00]": "the body is UTF-16: send UTF-8",
+		"[\x00{\x00}\x00]\x00": "the body is UTF-16: send UTF-8", "[{},\u00a0{}]": "the body must be exactly one JSON array of loans: item [1] is not JSON",
+		"[{}": "the body must be exactly one JSON array of loans",
+	} {
+		_, err := decode(body, Rules{})
+		require.EqualError(t, err, reason)
+	}
+	_, err := DecodeStatus([]byte("\xff\xfe{\x00}\x00"))
+	require.EqualError(t, err, "the body is UTF-16: send UTF-8")
+	_, err = DecodeStatus([]byte("{\"reference\":\"PTP\xc0\",\"status_code\":\"PC1\"}"))
+	require.EqualError(t, err, "reference has the byte 0xC0 at position 4, which is not UTF-8 (it looks like windows-1251): send UTF-8")
 }
 
 // One contract is one loan in a batch; both are named.
@@ -192,6 +258,8 @@ func TestStatuses(t *testing.T) {
 func FuzzLoans(f *testing.F) {
 	f.Add(golden(f, "loans-example.json"))
 	f.Add([]byte("[" + example("KD1") + "," + example("ДБЗ/2") + "]"))
+	f.Add([]byte("\ufeff[" + example("KD\u00a01") + "," + example("\xcf\xf0") + "]"))
+	f.Add([]byte("\xff\xfe[\x00]\x00"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		loans, err := DecodeLoans(bytes.NewReader(body), Rules{CheckDigits: true})
 		if err != nil {
@@ -202,7 +270,8 @@ func FuzzLoans(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, l := range loans {
-			if l.Debt <= 0 || l.DBZ == "" || seen[l.DBZ.String()] || len(l.IINBIN) != 12 || len(l.IBAN) != 20 || l.FullName == "" {
+			if l.Debt <= 0 || l.DBZ == "" || seen[l.DBZ.String()] || len(l.IINBIN) != 12 || len(l.IBAN) != 20 || l.FullName == "" ||
+				strings.Contains(l.FullName+l.DBZ.String()+l.ContractNumber+l.System, "\u00a0") {
 				t.Errorf("%q became %+v", body, l)
 			}
 			seen[l.DBZ.String()] = true

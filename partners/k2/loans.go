@@ -1,6 +1,7 @@
 package k2
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"tolem/domain"
@@ -24,8 +24,8 @@ const (
 
 // Rules say how strict numbers are read.
 type Rules struct {
-	// CheckDigits has IIN, BIN and IBAN right in their check digits. The document's own
-	// samples are zeros, and their IBAN is not.
+	// CheckDigits holds IIN, BIN and IBAN to the standards that they are formed by. The
+	// document's own samples, zeros, are by neither.
 	CheckDigits bool
 	// Now, in the bank's time zone, is what dates are held to; zero is the clock's, in UTC.
 	Now time.Time
@@ -59,11 +59,15 @@ const (
 // DecodeLoans reads a batch item by item, to its end. It returns every loan, in order, or a
 // *Refusal that names what is wrong, item by item. An error of reading is returned as it
 // is. Fields that the document does not have are ignored; a field that stands twice is
-// wrong.
+// wrong. A byte order mark before the array is skipped.
 func DecodeLoans(r io.Reader, rules Rules) ([]Loan, error) {
-	decoder := json.NewDecoder(r)
+	body := bufio.NewReader(r)
+	if err := skipMark(body); err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(body)
 	if token, err := decoder.Token(); err != nil || token != json.Delim('[') {
-		return nil, unreadable(err)
+		return nil, unreadable(err, 0)
 	}
 	loans, wrong, first := []Loan{}, &Refusal{}, map[domain.ContractNumber]int{}
 	for index := 0; decoder.More(); index++ {
@@ -72,7 +76,7 @@ func DecodeLoans(r io.Reader, rules Rules) ([]Loan, error) {
 		}
 		var item json.RawMessage
 		if err := decoder.Decode(&item); err != nil {
-			return nil, unreadable(err)
+			return nil, unreadable(err, len(loans))
 		}
 		loan := decodeLoan(item, rules, func(field, rule string) { wrong.add(CodeInvalid, Problem{index, field, rule}) })
 		if before, twice := first[loan.DBZ]; twice && loan.DBZ != "" {
@@ -83,10 +87,10 @@ func DecodeLoans(r io.Reader, rules Rules) ([]Loan, error) {
 		loans = append(loans, loan)
 	}
 	if _, err := decoder.Token(); err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(err, len(loans))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable(err)
+		return nil, unreadable(err, len(loans))
 	}
 	switch {
 	case wrong.Code != CodeOK:
@@ -97,20 +101,10 @@ func DecodeLoans(r io.Reader, rules Rules) ([]Loan, error) {
 	return loans, nil
 }
 
-// unreadable is the refusal of what is no JSON array, or the error of whoever reads.
-func unreadable(err error) error {
-	var syntax *json.SyntaxError
-	if err != nil && !errors.As(err, &syntax) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	return refuse(CodeMalformed, -1, "", "the body must be exactly one JSON array of loans")
-}
-
-// field is one rule: what a field must be, and where it goes.
+// field is one field that must be there. take reads it and returns what is wrong with it, or "".
 type field struct {
 	name string
-	rule string
-	take func(raw json.RawMessage) bool
+	take func(raw json.RawMessage) string
 }
 
 // readFields reads fields that must all be there, once, and tells of every one that is wrong.
@@ -121,8 +115,10 @@ func readFields(object call.Object, fields []field, tell func(field, rule string
 			tell(f.name, "must stand once")
 		case len(raw) == 0 || string(raw) == "null":
 			tell(f.name, "is missing")
-		case !f.take(raw):
-			tell(f.name, f.rule)
+		default:
+			if wrong := f.take(raw); wrong != "" {
+				tell(f.name, wrong)
+			}
 		}
 	}
 }
@@ -138,87 +134,122 @@ func decodeLoan(item json.RawMessage, rules Rules, tell func(field, rule string)
 		tell("", "is empty")
 		return l
 	}
-	digits := ""
-	if rules.CheckDigits {
-		digits = " with right check digits"
-	}
 	readFields(object, []field{
-		{"iban", "must be a Kazakh IBAN of 20 characters" + digits, text(&l.IBAN, func(s string) bool { return isIBAN(s, rules) })},
-		{"cur", "must be three capital letters", text(&l.Currency, currencyForm.MatchString)},
-		{"debt", "must be an amount above 0 with at most two decimals", func(raw json.RawMessage) bool { return amount(raw, &l.Debt) }},
-		{"fullname", "must have 1 to 300 printable characters", text(&l.FullName, func(s string) bool { return printable(s, maxFullName) })},
-		{"contract_number", "must have 1 to 64 printable characters", text(&l.ContractNumber, func(s string) bool { return printable(s, maxNumber) })},
-		{"dbz_contract_number", "must have 1 to 64 printable characters, and no . or .. between slashes", func(raw json.RawMessage) bool { return contract(raw, &l.DBZ) }},
-		{"iinbin", "must have 12 digits" + digits, text(&l.IINBIN, func(s string) bool { return isIINBIN(s, rules) })},
-		{"overdue_days", "must be an integer from 0 to 36500", func(raw json.RawMessage) bool { return days(raw, &l.OverdueDays) }},
-		{"system", "must have 1 to 50 printable characters", text(&l.System, func(s string) bool { return printable(s, maxSystem) })},
+		{"iban", text(&l.IBAN, "must be a Kazakh IBAN of 20 characters", func(s string) string { return ibanFault(s, rules) })},
+		{"cur", text(&l.Currency, currencyRule, matches(currencyForm, currencyRule))},
+		{"debt", func(raw json.RawMessage) string { return amount(raw, &l.Debt) }},
+		{"fullname", printable(&l.FullName, maxFullName)},
+		{"contract_number", printable(&l.ContractNumber, maxNumber)},
+		{"dbz_contract_number", func(raw json.RawMessage) string { return contract(raw, &l.DBZ) }},
+		{"iinbin", text(&l.IINBIN, "must have 12 digits", func(s string) string { return iinbinFault(s, rules) })},
+		{"overdue_days", func(raw json.RawMessage) string { return days(raw, &l.OverdueDays) }},
+		{"system", printable(&l.System, maxSystem)},
 	}, tell)
 	now := rules.Now
 	if now.IsZero() {
 		now = time.Now().UTC()
 	}
-	day := text(&l.DBZDate, func(s string) bool { return domain.AcceptableDay(s, now) })
-	if raw := object.Fields["dbz_dt"]; object.Double["dbz_dt"] || len(raw) > 0 && string(raw) != "null" && !day(raw) {
-		tell("dbz_dt", "must be a day such as 2020-01-31, "+domain.DateRule)
+	const rule = "must be a day such as 2020-01-31, " + domain.DateRule
+	day := text(&l.DBZDate, rule, func(s string) string { return unless(domain.AcceptableDay(s, now), rule) })
+	if raw := object.Fields["dbz_dt"]; len(raw) > 0 && string(raw) != "null" {
+		readFields(object, []field{{"dbz_dt", day}}, tell)
 	}
 	return l
 }
 
+const currencyRule = "must be three capital letters"
+
 var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// text takes a JSON string that holds something.
-func text(into *string, holds func(string) bool) func(json.RawMessage) bool {
-	return func(raw json.RawMessage) bool {
+// unless is the rule that does not hold.
+func unless(holds bool, rule string) string {
+	if holds {
+		return ""
+	}
+	return rule
+}
+
+func matches(form *regexp.Regexp, rule string) func(string) string {
+	return func(s string) string { return unless(form.MatchString(s), rule) }
+}
+
+// noBreakSpace is what spreadsheets and word processors put for a space; we read one.
+const noBreakSpace = "\u00a0"
+
+// text takes a JSON string of UTF-8 that fault finds nothing wrong with; rule is what anything
+// else breaks.
+func text(into *string, rule string, fault func(string) string) func(json.RawMessage) string {
+	return func(raw json.RawMessage) string {
 		var s string
-		if json.Unmarshal(raw, &s) != nil || !utf8.Valid(raw) || !holds(s) {
-			return false
+		switch wrong := encodingFault(raw); {
+		case json.Unmarshal(raw, &s) != nil:
+			return rule
+		case wrong != "":
+			return wrong
+		}
+		s = strings.ReplaceAll(s, noBreakSpace, " ")
+		if wrong := fault(s); wrong != "" {
+			return wrong
 		}
 		*into = s
-		return true
+		return ""
 	}
 }
 
-// printable says whether a text has 1 to most characters that can be shown, and no spaces at
-// its ends.
-func printable(s string, most int) bool {
-	return s != "" && utf8.RuneCountInString(s) <= most && strings.TrimSpace(s) == s &&
-		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
+// printable takes a text of 1 to most characters that can be shown, and no spaces at its ends.
+func printable(into *string, most int) func(json.RawMessage) string {
+	rule := fmt.Sprintf("must have 1 to %d printable characters", most)
+	return text(into, rule, func(s string) string {
+		switch wrong := domain.UnprintableFault(s); {
+		case wrong != "":
+			return wrong
+		case s == "" || utf8.RuneCountInString(s) > most:
+			return rule
+		}
+		return unless(strings.TrimSpace(s) == s, "must have no spaces at its ends")
+	})
 }
 
-func isIBAN(s string, rules Rules) bool {
-	return domain.IsKazakhIBAN(s) && (!rules.CheckDigits || domain.CheckedIBAN(s))
+func ibanFault(s string, rules Rules) string {
+	if wrong := domain.IBANFault(s); rules.CheckDigits || !domain.IsKazakhIBAN(s) {
+		return wrong
+	}
+	return ""
 }
 
-func isIINBIN(s string, rules Rules) bool {
-	return domain.IsIINBIN(s) && (!rules.CheckDigits || domain.CheckedIINBIN(s))
+func iinbinFault(s string, rules Rules) string {
+	if wrong := domain.IINBINFault(s); rules.CheckDigits || !domain.IsIINBIN(s) {
+		return wrong
+	}
+	return ""
 }
 
-func contract(raw json.RawMessage, into *domain.ContractNumber) bool {
+func contract(raw json.RawMessage, into *domain.ContractNumber) string {
 	var s string
-	if !text(&s, func(string) bool { return true })(raw) {
-		return false
+	if wrong := printable(&s, maxNumber)(raw); wrong != "" {
+		return wrong
 	}
 	n, err := domain.ParseContractNumber(s)
 	*into = n
-	return err == nil && domain.SafeInPath(s) // it is in paths of our API
+	return unless(err == nil && domain.SafeInPath(s), "must have no . or .. between slashes") // it is in paths of our API
 }
 
 // amount takes a number, or a text that holds one.
-func amount(raw json.RawMessage, into *domain.Money) bool {
+func amount(raw json.RawMessage, into *domain.Money) string {
 	var m domain.Money
 	if m.UnmarshalJSON(raw) != nil || m <= 0 || m > MaxAmount {
-		return false
+		return "must be an amount above 0 with at most two decimals"
 	}
 	*into = m
-	return true
+	return ""
 }
 
 // days takes an integer, of at most a hundred years.
-func days(raw json.RawMessage, into *int) bool {
+func days(raw json.RawMessage, into *int) string {
 	n, err := strconv.Atoi(string(raw))
 	if err != nil || n < 0 || n > 36_500 {
-		return false
+		return "must be an integer from 0 to 36500"
 	}
 	*into = n
-	return true
+	return ""
 }
