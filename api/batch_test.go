@@ -230,7 +230,7 @@ func TestBadBatches(t *testing.T) {
 		"comma at the end":  {"[" + simple + ",]", 400, " json"},
 		"lines of objects":  {simple + "\n" + simple, 400, " json"},
 		"broken row":        {"[" + simple + ",{]", 400, " json"},
-		"byte order mark":   {"\ufeff[" + simple + "]", 400, " json"},
+		"mark behind it":    {"[\ufeff" + simple + "]", 400, " json"},
 		"broken UTF-8":      {"[{\"account\":\"\xff\"}]", 400, " json"},
 		"very deep":         {strings.Repeat("[", 100_000), 400, " json"},
 		"10,001 rows":       {many, 400, " too_long"},

@@ -57,13 +57,14 @@ const (
 func readBody(c echo.Context) ([]byte, error) { return readUpTo(c, maxBody, readLimit) }
 
 // readUpTo reads a JSON body of at most limit bytes, in the time that the
-// connection has for it.
+// connection has for it. It skips a byte order mark, as RFC 8259 lets a reader do.
 func readUpTo(c echo.Context, limit int64, within time.Duration) ([]byte, error) {
 	r := c.Request()
 	if !hasType(r.Header, echo.MIMEApplicationJSON) {
 		return nil, &problem{code: unsupportedMediaType, detail: mediaTypeRule}
 	}
-	return readBytes(c, limit, within)
+	body, err := readBytes(c, limit, within)
+	return bytes.TrimPrefix(body, []byte("\ufeff")), err
 }
 
 // readBytes reads a body of any type, of at most limit bytes, in the time that the connection

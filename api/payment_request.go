@@ -94,6 +94,20 @@ func (r paymentRequest) checkFields(wrong *fieldErrors) {
 	}
 }
 
+// checkVisible adds the first character that nobody sees of each text that says who is paid: it
+// came along from wherever the number was copied, and the centre would look for another account.
+func (r paymentRequest) checkVisible(wrong *fieldErrors) {
+	texts := map[string]string{"account": r.Account, "identityCard": r.IdentityCard}
+	for name, value := range r.Extras {
+		texts["extras."+name] = value
+	}
+	for field, value := range texts {
+		if fault := domain.InvisibleFault(value); fault != "" {
+			wrong.add(field, ruleText, fault+", which nobody sees")
+		}
+	}
+}
+
 // amount reads an amount of a payment: up to processing.MaxAmount.
 func amount(raw json.RawMessage, into **domain.Money) *complaint {
 	return amountUpTo(processing.MaxAmount, raw, into)

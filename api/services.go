@@ -26,8 +26,11 @@ func (s *Server) checkAgainstCatalogue(ctx context.Context, r paymentRequest, wr
 }
 
 // check adds what the request's service forbids in this catalogue. A request
-// without a readable serviceId is left alone.
+// without a readable serviceId is left alone. It adds, too, what nobody sees in an account: a
+// repetition of what was accepted before that rule has to find its payment, as it has when the
+// catalogue changed.
 func (h *heldCatalogue) check(r paymentRequest, wrong *fieldErrors) {
+	r.checkVisible(wrong)
 	service, known := h.byID[r.ServiceID]
 	switch {
 	case known:
