@@ -11,4 +11,8 @@
 // directory everywhere, the next Start cleans up: it removes the temporary
 // directories of dead owners, and a PostgreSQL server whose directory is gone
 // stops by itself within about a minute.
+//
+// A server with Options.Replicated can be backed up, restored to a moment, and
+// followed by standbys, each with PostgreSQL's own programs: what
+// docs/operating/restore.md has people type.
 package privatepostgres

@@ -13,10 +13,13 @@ import (
 
 // ErrNotFound says that no PostgreSQL server is installed, and which line
 // installs one.
-var ErrNotFound = errors.New(`no PostgreSQL server binaries (initdb, postgres) on PATH or in the usual places; to install them type
+var ErrNotFound = errors.New(`no PostgreSQL server binaries (initdb, postgres, pg_basebackup, pg_ctl) on PATH or in the usual places; to install them type
 	Debian, Ubuntu:  sudo apt-get install -y postgresql
 	Fedora, RHEL:    sudo dnf install -y postgresql-server
 	macOS:           brew install postgresql@17`)
+
+// programs are those of PostgreSQL that this package runs.
+var programs = []string{"initdb", "postgres", "pg_basebackup", "pg_ctl"}
 
 // usualPlaces are where packages put the server binaries without putting them
 // on PATH. Within one pattern the newest version wins.
@@ -32,8 +35,8 @@ var usualPlaces = []string{
 	"/Applications/Postgres.app/*/*/*/bin", // Postgres.app
 }
 
-// Find returns the directory that holds the server binaries initdb and
-// postgres: the one on PATH, otherwise the newest version in the usual places
+// Find returns the directory that holds initdb, postgres and the programs that
+// come with them: the one on PATH, otherwise the newest version in the usual places
 // of Debian, Fedora, macOS and a build from source. The error is ErrNotFound.
 func Find() (binDir string, err error) {
 	return find(usualPlaces)
@@ -44,7 +47,7 @@ func find(places []string) (string, error) {
 		if dir := filepath.Dir(initdb); complete(dir) {
 			return dir, nil
 		}
-		// PATH may hold a link to initdb alone: its neighbours are where it points.
+		// PATH may hold links to some of them: all are where they point.
 		if target, err := filepath.EvalSymlinks(initdb); err == nil && complete(filepath.Dir(target)) {
 			return filepath.Dir(target), nil
 		}
@@ -62,10 +65,10 @@ func find(places []string) (string, error) {
 	return "", ErrNotFound
 }
 
-// complete tells whether dir holds both binaries; Debian's client package, for
-// one, puts neither there but has the same directory.
+// complete tells whether dir holds every program that is used; Debian's client
+// package, for one, has the same directory and puts no server there.
 func complete(dir string) bool {
-	for _, name := range []string{"initdb", "postgres"} {
+	for _, name := range programs {
 		if _, err := exec.LookPath(filepath.Join(dir, name)); err != nil {
 			return false
 		}

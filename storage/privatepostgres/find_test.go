@@ -22,9 +22,9 @@ func TestFindWithAnEmptyPathLooksInTheUsualPlaces(t *testing.T) {
 func TestFindTakesTheNewestComplete(t *testing.T) {
 	t.Setenv("PATH", "")
 	root := t.TempDir()
-	for _, name := range []string{"9.6/bin/initdb", "9.6/bin/postgres", "15/bin/initdb", "15/bin/postgres", "17/bin/initdb"} {
-		install(t, filepath.Join(root, name))
-	}
+	install(t, filepath.Join(root, "9.6/bin"), programs...)
+	install(t, filepath.Join(root, "15/bin"), programs...)
+	install(t, filepath.Join(root, "17/bin"), "initdb")
 	dir, err := find([]string{filepath.Join(root, "nothing/*"), filepath.Join(root, "*", "bin")})
 	if want := filepath.Join(root, "15", "bin"); err != nil || dir != want {
 		t.Errorf("find() = %q, %v, want %q: 17 has no postgres, and 15 is newer than 9.6", dir, err, want)
@@ -33,10 +33,11 @@ func TestFindTakesTheNewestComplete(t *testing.T) {
 
 func TestFindFollowsALinkOnPath(t *testing.T) {
 	real, linked := t.TempDir(), t.TempDir()
-	install(t, filepath.Join(real, "initdb"))
-	install(t, filepath.Join(real, "postgres"))
-	if err := os.Symlink(filepath.Join(real, "initdb"), filepath.Join(linked, "initdb")); err != nil {
-		t.Fatal(err)
+	install(t, real, programs...)
+	for _, name := range programs[:2] { // as on a machine whose administrator linked what starts a server
+		if err := os.Symlink(filepath.Join(real, name), filepath.Join(linked, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Setenv("PATH", linked)
 	if dir, err := find(nil); err != nil || dir != real {
@@ -57,12 +58,14 @@ func TestFindSaysWhatToType(t *testing.T) {
 	}
 }
 
-func install(t *testing.T, path string) {
+func install(t *testing.T, dir string, names ...string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

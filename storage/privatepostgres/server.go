@@ -2,7 +2,6 @@ package privatepostgres
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +42,9 @@ type Options struct {
 	// what benchmarks measure. Otherwise data survives the server's crash only,
 	// and commits do not wait for the disk.
 	Durable bool
+	// Replicated keeps what backups and standbys need: the write-ahead log is
+	// archived, blocks have checksums, and a commit is in the log when it returns.
+	Replicated bool
 	// Log receives what initdb and the server print, from one goroutine at a
 	// time. Nil discards it; the end of it is in Start's error all the same.
 	Log io.Writer
@@ -59,6 +61,7 @@ type Server struct {
 	output   *output
 	password string
 
+	name   string // a standby's, at its primary
 	port   int
 	server *child // nil until it is started
 	stop   sync.Once
@@ -155,16 +158,29 @@ func (s *Server) Stop() {
 // same. Nobody else may call Interrupt or Stop meanwhile.
 func (s *Server) Interrupt(ctx context.Context, away time.Duration, abruptly bool) error {
 	if abruptly {
-		_ = s.server.cmd.Process.Signal(immediateShutdown) // it may be gone; shutDown sees to it
+		s.Crash()
+	} else {
+		s.shutDown()
 	}
-	s.shutDown()
 	select {
 	case <-time.After(away):
 	case <-ctx.Done():
 	}
 	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 	defer cancel()
-	return untilFree(starting, func(ctx context.Context) error { return s.launchOn(ctx, s.port) })
+	return s.relaunch(starting)
+}
+
+// Crash ends the server without leaving it time to write anything. Its directory stays until
+// Stop.
+func (s *Server) Crash() {
+	_ = s.server.cmd.Process.Signal(immediateShutdown) // it may be gone; shutDown sees to it
+	s.shutDown()
+}
+
+// relaunch starts the server at the address that it had.
+func (s *Server) relaunch(ctx context.Context) error {
+	return untilFree(ctx, func(ctx context.Context) error { return s.launchOn(ctx, s.port) })
 }
 
 func (s *Server) shutDown() {
@@ -194,87 +210,14 @@ func (s *Server) databaseURL(name string) string {
 	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.UserPassword(superuser, s.password),
-		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)),
+		Host:     s.host(),
 		Path:     "/" + name,
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
 }
 
-// claimDirectory makes s.dir ours: it exists, no other process may use it, and
-// the server's user can write to it.
-func (s *Server) claimDirectory() error {
-	dir, err := s.makeDirectory()
-	if err != nil {
-		return fmt.Errorf("directory for PostgreSQL: %w", err)
-	}
-	s.dir = dir
-	s.lock = flock.New(filepath.Join(dir, lockName))
-	locked, err := s.lock.TryLock()
-	if err == nil && !locked {
-		err = errors.New("another process uses it")
-	}
-	if err == nil {
-		err = s.account.own(dir)
-	}
-	if err == nil {
-		return nil
-	}
-	_ = s.lock.Close() // see Stop
-	if s.options.DataDir == "" {
-		_ = os.RemoveAll(dir) // nothing but the lock is in it
-	}
-	return fmt.Errorf("directory %s for PostgreSQL: %w", dir, err)
-}
-
-func (s *Server) makeDirectory() (string, error) {
-	if s.options.DataDir == "" {
-		return os.MkdirTemp("", directoryPrefix)
-	}
-	dir, err := filepath.Abs(s.options.DataDir) // the server runs in another working directory
-	if err != nil {
-		return "", err
-	}
-	return dir, os.MkdirAll(dir, 0o700)
-}
-
-func (s *Server) dataDir() string { return filepath.Join(s.dir, "data") }
-
-// initialise makes a cluster in the data directory, unless there is one, and
-// sets s.password to its superuser's. A cluster that initdb did not finish is
-// removed first: PG_VERSION is not proof that it did, so a file of ours is.
-func (s *Server) initialise(ctx context.Context) error {
-	passwordFile := filepath.Join(s.dir, "password")
-	finished := filepath.Join(s.dir, "initialised")
-	if _, err := os.Stat(finished); err == nil {
-		password, err := os.ReadFile(passwordFile)
-		s.password = string(password)
-		return err
-	}
-	if err := os.RemoveAll(s.dataDir()); err != nil {
-		return err
-	}
-	s.password = rand.Text()
-	if err := os.WriteFile(passwordFile, []byte(s.password), 0o600); err != nil {
-		return err
-	}
-	if err := s.account.own(passwordFile); err != nil {
-		return err
-	}
-	args := []string{"-D", s.dataDir(), "-U", superuser, "--auth=scram-sha-256", "--pwfile=" + passwordFile, "--encoding=UTF8", "--locale=C"}
-	if !s.options.Durable {
-		args = append(args, "--no-sync")
-	}
-	initdb, err := start(s.command(ctx, "initdb", args...))
-	if err != nil {
-		return err
-	}
-	<-initdb.exited
-	if initdb.err != nil {
-		return fmt.Errorf("initdb: %w\n%s", errors.Join(initdb.err, ctx.Err()), s.output.tail())
-	}
-	return os.WriteFile(finished, nil, 0o600)
-}
+func (s *Server) host() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // errNotFree marks a start that may succeed when it is tried again.
 var errNotFree = errors.New("port or data directory not free yet")
@@ -318,7 +261,13 @@ func (s *Server) arguments() []string {
 		"-c", "logging_collector=off", // to us, not to a file
 	}
 	if !s.options.Durable {
-		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+		args = append(args, "-c", "fsync=off")
+	}
+	if s.options.Replicated {
+		return append(args, "-c", "archive_mode=on", "-c", "archive_command="+archiveCommand, "-c", "archive_timeout="+archiveTimeout)
+	}
+	if !s.options.Durable {
+		args = append(args, "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
 	return args
 }
