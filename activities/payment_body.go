@@ -48,11 +48,8 @@ func asks(p storage.Payment, reply processing.Reply) domain.Question {
 	case p.AmountTo == nil:
 		return domain.AsksAmount
 	}
-	if shown, ok := reply.Displays["fixedAmount"]; ok {
-		fixed, err := domain.ParseMoney(shown)
-		if err != nil || fixed != *p.AmountTo {
-			return domain.AsksFixedAmount
-		}
+	if fixed, displayed, readable := reply.FixedAmount(); displayed && (!readable || fixed != *p.AmountTo) {
+		return domain.AsksFixedAmount
 	}
 	return domain.AsksNothing
 }

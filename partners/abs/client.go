@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/url"
-	"strconv"
 	"time"
 
 	"tolem/domain"
@@ -89,6 +88,9 @@ func New(o Options) (*Client, error) {
 type Said struct {
 	ErrorCode int    // 0 is success; any other is ABS's refusal
 	ErrorText string // its words, at most 500 characters; they may name people
+	// Dropped names the fields that could not be read and decide nothing, with commas
+	// between them.
+	Dropped string `json:"-"`
 }
 
 // Refused says whether ABS refused to answer.
@@ -113,9 +115,10 @@ func readCard(o *call.Reading, iinbin string) (card Card) {
 	if card.Said = said(o); card.Refused() {
 		return card
 	}
-	card.IINBIN, card.FullName = o.Text("iinbin"), o.Text("fullname")
-	card.SectEcon, card.Residency = o.OptionalText("sectecon"), o.OptionalText("residfl")
-	o.Must(card.IINBIN == iinbin)
+	card.IINBIN, card.FullName = o.Word("iinbin"), o.Text("fullname")
+	card.SectEcon, card.Residency = o.Shown("sectecon"), o.Shown("residfl")
+	o.Must(card.IINBIN == iinbin, "iinbin")
+	card.Dropped = o.Dropped()
 	return card
 }
 
@@ -134,8 +137,8 @@ type Accounts struct {
 	List []Account
 }
 
-// ClientAccounts asks for the accounts of a client. None is an answer. Errors as
-// ClientCard.
+// ClientAccounts asks for the accounts of a client. None is an answer, whether ibans is
+// empty or missing. Errors as ClientCard.
 func (c *Client) ClientAccounts(ctx context.Context, iinbin string) (Accounts, error) {
 	return ask(ctx, c, opAccounts, url.Values{"iinbin": {iinbin}}, readAccounts)
 }
@@ -144,13 +147,13 @@ func readAccounts(o *call.Reading) (accounts Accounts) {
 	if accounts.Said = said(o); accounts.Refused() {
 		return accounts
 	}
-	o.Must(o.Present("ibans"))
 	o.List("ibans", func(item *call.Reading) {
 		accounts.List = append(accounts.List, Account{
-			IBAN: item.Text("iban"), Name: item.OptionalText("accountName"), Plan: item.OptionalText("ps"),
-			System: item.OptionalText("system"), Currency: item.OptionalText("cur"),
+			IBAN: item.Word("iban"), Name: item.Shown("accountName"), Plan: item.Shown("ps"),
+			System: item.Shown("system"), Currency: item.Shown("cur"),
 		})
 	})
+	accounts.Dropped = o.Dropped()
 	return accounts
 }
 
@@ -171,7 +174,7 @@ type Statement struct {
 }
 
 // StatementOn asks for an account's statement on a day; only its date counts. No line is an
-// answer. Errors as ClientCard.
+// answer, whether stmt is empty or missing. Errors as ClientCard.
 func (c *Client) StatementOn(ctx context.Context, iban string, day time.Time) (Statement, error) {
 	return ask(ctx, c, opStatement, url.Values{"iban": {iban}, "dt": {day.Format(c.layout)}}, readStatement)
 }
@@ -180,15 +183,15 @@ func readStatement(o *call.Reading) (statement Statement) {
 	if statement.Said = said(o); statement.Refused() {
 		return statement
 	}
-	o.Must(o.Present("stmt"))
 	o.List("stmt", func(item *call.Reading) {
-		side := item.Text("DC")
-		item.Must(item.Present("amount") && (side == "D" || side == "C"))
+		side := item.Word("DC")
+		item.Must(side == "D" || side == "C", "DC")
 		statement.Lines = append(statement.Lines, StatementLine{
-			Purpose: item.OptionalText("purpose"), Amount: item.Money("amount"), Currency: item.OptionalText("cur"),
+			Purpose: item.Shown("purpose"), Amount: item.RequiredMoney("amount"), Currency: item.Shown("cur"),
 			Debit: side == "D", OutBalance: item.Money("out_bal"),
 		})
 	})
+	statement.Dropped = o.Dropped()
 	return statement
 }
 
@@ -203,15 +206,14 @@ func ask[Out any](ctx context.Context, c *Client, operation string, query url.Va
 	if read := read(o); o.OK() {
 		return read, nil
 	}
-	return out, calls.Failure(operation, answer, ReasonBadAnswer, nil)
+	return out, calls.Unreadable(operation, answer, ReasonBadAnswer, o.Field())
 }
 
 // said reads error_code, which must be there, and error_text.
 func said(o *call.Reading) Said {
-	code, err := strconv.Atoi(o.Text("error_code"))
-	o.Must(err == nil)
-	text := []rune(o.OptionalText("error_text"))
-	return Said{ErrorCode: code, ErrorText: string(text[:min(len(text), maxErrorText)])}
+	code := o.Integer("error_code", 9) // the ledger holds 32 bits
+	text := []rune(o.Shown("error_text"))
+	return Said{ErrorCode: int(code), ErrorText: string(text[:min(len(text), maxErrorText)])}
 }
 
 // maxErrorText bounds what is kept of ABS's words, in characters.

@@ -114,34 +114,38 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, Statement{Said: want}, statement)
 }
 
-// What is no answer is a failure that names the reason, and neither name nor number.
+// What is no answer is a failure that names reason and field, and neither name nor number.
 func TestNoAnswers(t *testing.T) {
 	const good = `"error_text":"","error_code":0`
 	for _, c := range []struct {
-		body string
-		ask  func(*Client) error
+		body  string
+		ask   func(*Client) error
+		field string
 	}{
-		{``, askCard}, {`[]`, askCard}, {`<html>Примеров</html>`, askCard}, {`{}`, askCard}, {`{` + good + `}`, askCard},
-		{`{` + good + `,"iinbin":"111111111111","fullname":"Примеров"}`, askCard}, // another client
-		{`{` + good + `,"iinbin":"000000000000"}`, askCard},
-		{`{"error_code":"none","iinbin":"000000000000","fullname":"a"}`, askCard},
-		{`{"error_code":1.5,"iinbin":"000000000000","fullname":"a"}`, askCard},
-		{`{"error_code":0,"error_code":1,"iinbin":"000000000000","fullname":"a"}`, askCard},
-		{`{"error_text":"","iinbin":"000000000000","fullname":"a"}`, askCard},
-		{`{` + good + `,"ibans":{}}`, askAccounts}, {`{` + good + `,"ibans":[1]}`, askAccounts}, {`{` + good + `,"ibans":[{}]}`, askAccounts},
-		{`{` + good + `}`, askAccounts}, {`{` + good + `}`, askStatement},
-		{`{` + good + `,"stmt":[{"DC":"X","amount":1}]}`, askStatement}, {`{` + good + `,"stmt":[{"DC":"D"}]}`, askStatement},
-		{`{` + good + `,"stmt":[{"DC":"D","amount":"many"}]}`, askStatement}, {`{` + good + `,"stmt":[{"DC":"D","amount":0.001}]}`, askStatement},
+		{``, askCard, ""}, {`[]`, askCard, ""}, {`<html>Примеров</html>`, askCard, ""}, {`{}`, askCard, "error_code"}, {`{` + good + `}`, askCard, "iinbin"},
+		{`{` + good + `,"iinbin":"111111111111","fullname":"Примеров"}`, askCard, "iinbin"}, // another client
+		{`{` + good + `,"iinbin":"000000000000"}`, askCard, "fullname"},
+		{`{"error_code":"none","iinbin":"000000000000","fullname":"a"}`, askCard, "error_code"},
+		{`{"error_code":1.5,"iinbin":"000000000000","fullname":"a"}`, askCard, "error_code"},
+		{`{"error_code":0,"error_code":1,"iinbin":"000000000000","fullname":"a"}`, askCard, "error_code"},
+		{`{"error_text":"","iinbin":"000000000000","fullname":"a"}`, askCard, "error_code"},
+		{`{` + good + `,"ibans":{}}`, askAccounts, "ibans"}, {`{` + good + `,"ibans":[1]}`, askAccounts, "ibans[0]"}, {`{` + good + `,"ibans":[{}]}`, askAccounts, "ibans[0].iban"},
+		{`{` + good + `,"ibans":[{"IBAN":"KZ0"}]}`, askAccounts, "ibans[0].iban"}, {`{` + good + `,"ibans":[{"iban":"KZ0"},{"iban":"KZ0","iban":"KZ1"}]}`, askAccounts, "ibans[1].iban"},
+		{`{` + good + `,"stmt":[{"DC":"X","amount":1}]}`, askStatement, "stmt[0].DC"}, {`{` + good + `,"stmt":[{"DC":"D"}]}`, askStatement, "stmt[0].amount"},
+		{`{` + good + `,"stmt":[{"dc":"D","amount":1}]}`, askStatement, "stmt[0].DC"}, {`{` + good + `,"stmt":[{"DC":"D","amount":1,"amount":2}]}`, askStatement, "stmt[0].amount"},
+		{`{` + good + `,"stmt":[{"DC":"D","amount":"many"}]}`, askStatement, "stmt[0].amount"}, {`{` + good + `,"stmt":[{"DC":"D","amount":0.001}]}`, askStatement, "stmt[0].amount"},
+		{`{` + good + `,"stmt":[{"DC":"D","amount":"900,000"}]}`, askStatement, "stmt[0].amount"}, {`{` + good + `,"stmt":[{"DC":"D","amount":1,"out_bal":"2 000,00"}]}`, askStatement, "stmt[0].out_bal"},
 	} {
 		err := c.ask((&desk{body: c.body}).client(t, nil))
 		var failure *call.Failure
 		require.ErrorAs(t, err, &failure, c.body)
-		require.Equal(t, ReasonBadAnswer, failure.Reason, c.body)
+		require.Equal(t, []any{ReasonBadAnswer, c.field, true}, []any{failure.Reason, failure.Field, failure.Unreadable()}, c.body)
 		require.NotContains(t, err.Error(), "Примеров")
 		require.NotContains(t, err.Error(), "000000000000")
 	}
 	for body, ask := range map[string]func(*Client) error{
-		`{` + good + `,"ibans":[]}`: askAccounts, `{` + good + `,"stmt":[]}`: askStatement,
+		`{` + good + `,"ibans":[]}`: askAccounts, `{` + good + `,"ibans":null}`: askAccounts, `{` + good + `}`: askAccounts,
+		`{` + good + `,"stmt":[]}`: askStatement, `{` + good + `,"stmt":null}`: askStatement, `{"error_code":0.0}`: askStatement,
 		`{"error_code":"0","stmt":[{"DC":"C","amount":"1.50","out_bal":-2}]}`: askStatement,
 	} {
 		require.NoError(t, ask((&desk{body: body}).client(t, nil)), body)
@@ -151,6 +155,23 @@ func TestNoAnswers(t *testing.T) {
 		require.ErrorAs(t, askCard((&desk{status: status}).client(t, nil)), &failure)
 		require.Equal(t, reason, failure.Reason)
 	}
+}
+
+// Numbers count by their value, as Oracle and .NET write them; columns of fixed width come
+// padded; and what is only shown blocks nothing.
+func TestSpellingsOfABS(t *testing.T) {
+	for _, amount := range []string{`900000`, `900000.0000`, `"900000.0000"`, `9E5`, `9.000000E+005`, `" 900000 "`} {
+		d := &desk{body: `{"error_code":0,"stmt":[{"DC":"D  ","amount":` + amount + `,"out_bal":".5","purpose":["a"],"cur":"KZT"}]}`}
+		statement, err := d.client(t, nil).StatementOn(t.Context(), "KZ000000000000000000", newYear)
+		require.NoError(t, err, amount)
+		require.Equal(t, Statement{Said: Said{Dropped: "stmt[0].purpose"}, Lines: []StatementLine{{Amount: 900_000_00, Currency: "KZT", Debit: true, OutBalance: 50}}}, statement)
+	}
+	card, err := (&desk{body: `{"error_text":{},"error_code":0,"iinbin":"000000000000        ","fullname":"Примеров","sectecon":[9],"residfl":1}`}).client(t, nil).ClientCard(t.Context(), "000000000000")
+	require.NoError(t, err)
+	require.Equal(t, Card{Said: Said{Dropped: "error_text, sectecon"}, IINBIN: "000000000000", FullName: "Примеров", Residency: "1"}, card)
+	accounts, err := (&desk{body: `{"error_code":0,"ibans":[{"iban":"KZ000000000000000000 ","ps":{}}]}`}).client(t, nil).ClientAccounts(t.Context(), "000000000000")
+	require.NoError(t, err)
+	require.Equal(t, Accounts{Said: Said{Dropped: "ibans[0].ps"}, List: []Account{{IBAN: "KZ000000000000000000"}}}, accounts)
 }
 
 func askCard(c *Client) error {

@@ -120,7 +120,7 @@ func TestSaidNo(t *testing.T) {
 		direct(t, system, service, simulator.Answer{Fault: simulator.Refused, ErrorCode: -17, ErrorText: "Сервис недоступен"}, simulator.Answer{Fault: simulator.Unknown})
 		said, err := questions[service](t, c)
 		require.NoError(t, err)
-		require.Equal(t, Said{-17, "Сервис недоступен"}, said)
+		require.Equal(t, Said{ErrorCode: -17, ErrorText: "Сервис недоступен"}, said)
 		said, err = questions[service](t, c)
 		require.NoError(t, err)
 		require.True(t, said.Refused())

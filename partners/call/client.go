@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -286,6 +287,22 @@ func (c *Client) request(ctx context.Context, method string, r Request) (*http.R
 func (c *Client) Failure(operation string, a Answer, reason string, cause error) *Failure {
 	return &Failure{Partner: c.partner, Operation: operation, Host: c.host, Kind: domain.Unknown,
 		Status: a.Status, Reason: reason, TraceID: a.TraceID, Err: cause}
+}
+
+// Unreadable is an answer whose content failed; field is the first that did, "" for the
+// whole of it.
+func (c *Client) Unreadable(operation string, a Answer, reason, field string) *Failure {
+	f := c.Failure(operation, a, reason, nil)
+	f.Field = field
+	return f
+}
+
+// Dropped logs the fields of an answer that could not be read and decide nothing, where no
+// journal keeps their names.
+func (c *Client) Dropped(ctx context.Context, operation, fields string) {
+	if fields != "" {
+		slog.InfoContext(ctx, "fields of an answer were dropped", "partner", c.protocol(), "operation", operation, "fields", fields)
+	}
 }
 
 // broken is a call that failed below its body. Where the context is over, that is the

@@ -44,13 +44,17 @@ type Failure struct {
 	Kind      domain.Kind // Unavailable only when nothing can have been sent, else Unknown
 	Status    int         // HTTP status, 0 when none came
 	Reason    string      // one of the Reason constants, or of the client's own
+	Field     string      // of an answer whose content failed, such as stmt[0].amount; "" for the whole
 	TraceID   string      // the partner's own name of the call; "" when none came
 	Err       error       // the cause, if it is safe to show
 }
 
-// Error names partner, operation, host, reason and status, and nothing else.
+// Error names partner, operation, host, reason, field and status, and nothing else.
 func (f *Failure) Error() string {
 	text := f.Partner + ": " + f.Operation + " at " + f.Host + ": " + f.Reason
+	if f.Field != "" {
+		text += " " + f.Field
+	}
 	if f.Status != 0 {
 		text += " (HTTP " + strconv.Itoa(f.Status) + ")"
 	}
@@ -60,9 +64,19 @@ func (f *Failure) Error() string {
 // Unwrap is the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// Unreadable says that an answer came, a whole one with a status of success, and its content
+// failed. A page that goes with another status is no answer.
+func (f *Failure) Unreadable() bool {
+	switch f.Reason {
+	case ReasonCancelled, ReasonTimeout, ReasonRefused, ReasonReset, ReasonDNS, ReasonTLS, ReasonTransport, ReasonTruncated:
+		return false
+	}
+	return f.Status >= 200 && f.Status <= 299
+}
+
 // Rejected says that the partner's web server turned us away: 401, 403, 404 or another
 // 4xx but 408 and 429, which only ask for patience. Repeating alone will not help; a
-// person has to mend token, address or agreement.
+// person has to fix token, address or agreement.
 func (f *Failure) Rejected() bool { return Rejects(f.Status) }
 
 // Rejects says whether a status is such a rejection.

@@ -77,6 +77,9 @@ func New(o Options) (*Client, error) {
 type Meta struct {
 	HTTPStatus int
 	TraceID    string // the bank's name of the call; "" when it gave none
+	// Dropped names the fields that could not be read and decide nothing, with commas
+	// between them.
+	Dropped string
 }
 
 // Rejection is the bank's refusal of one request. It decides nothing about what an
@@ -146,12 +149,14 @@ func (c *Client) rejection(operation string, a call.Answer) *Rejection {
 	}
 }
 
-// bad is a 2xx answer that does not say what it is for.
-func (c *Client) bad(operation string, a call.Answer, reason string) error {
-	return c.calls.Failure(operation, a, reason, nil)
+// bad is a 2xx answer that does not say what it is for; field is the first that failed.
+func (c *Client) bad(operation string, a call.Answer, reason, field string) error {
+	return c.calls.Unreadable(operation, a, reason, field)
 }
 
-func metaOf(a call.Answer) Meta { return Meta{HTTPStatus: a.Status, TraceID: a.TraceID} }
+func metaOf(a call.Answer, o *call.Reading) Meta {
+	return Meta{HTTPStatus: a.Status, TraceID: a.TraceID, Dropped: o.Dropped()}
+}
 
 // Sign is the signature of exactly these bytes: base64 of HMAC-SHA256 (cfront.md 2).
 func (c *Client) Sign(body []byte) string {

@@ -117,8 +117,9 @@ func TestFaults(t *testing.T) {
 				if f.traced {
 					trace = "t-9"
 				}
-				want := call.Failure{Partner: "cfront", Operation: operation, Host: failure.Host, Kind: domain.Unknown, Status: f.status, Reason: reason, TraceID: trace, Err: failure.Err}
+				want := call.Failure{Partner: "cfront", Operation: operation, Host: failure.Host, Kind: domain.Unknown, Status: f.status, Reason: reason, Field: failure.Field, TraceID: trace, Err: failure.Err}
 				require.Equal(t, want, *failure)
+				require.Equal(t, f.status == 200 && reason != call.ReasonTruncated, failure.Unreadable())
 				require.True(t, strings.HasPrefix(err.Error(), "cfront: "+operation+" at 127.0.0.1:"), err.Error())
 				require.EqualValues(t, 1, asked.Load(), operation)
 				noSecrets(t, err)

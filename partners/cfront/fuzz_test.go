@@ -65,9 +65,9 @@ func FuzzStanding(f *testing.F) {
 // An order that was created has a number.
 func FuzzCreated(f *testing.F) {
 	fuzzAll(f, func(t *testing.T, body []byte) {
-		id, ok := decodeCreated(body)
+		id, o := decodeCreated(body)
 		storable(t, id)
-		if ok && (id == "" || utf8.RuneCountInString(id) > maxOrderID) {
+		if o.OK() && (id == "" || utf8.RuneCountInString(id) > maxOrderID) {
 			t.Errorf("number %q", id)
 		}
 	})
@@ -76,7 +76,7 @@ func FuzzCreated(f *testing.F) {
 // Paid out is only what says so in so many letters.
 func FuzzPaid(f *testing.F) {
 	fuzzAll(f, func(t *testing.T, body []byte) {
-		if p, ok := decodePaid(body); ok && p.FullyPaid && !bytes.Contains(body, []byte("true")) {
+		if p, o := decodePaid(body); o.OK() && p.FullyPaid && !bytes.Contains(body, []byte("true")) {
 			t.Errorf("%s is no pay-out", body)
 		}
 	})
@@ -97,8 +97,8 @@ func FuzzClient(f *testing.F) {
 func FuzzLetter(f *testing.F) {
 	f.Add(golden(f, "responses", "letter-v2.json"))
 	fuzzAll(f, func(t *testing.T, body []byte) {
-		l, ok := decodeLetter(body)
-		if !ok {
+		l, o := decodeLetter(body)
+		if !o.OK() {
 			return
 		}
 		number, date := l.Contract()
@@ -130,8 +130,8 @@ func FuzzRejection(f *testing.F) {
 // What was taken back is never less than nothing, and its sum never overflows.
 func FuzzOrderData(f *testing.F) {
 	fuzzAll(f, func(t *testing.T, body []byte) {
-		d, ok := decodeOrderData(body)
-		if !ok {
+		d, read := decodeOrderData(body)
+		if !read.OK() {
 			return
 		}
 		storable(t, d.StoreOrderID, d.InvoiceNumber, d.PointID, d.CreatedAt)
@@ -146,9 +146,9 @@ func FuzzOrderData(f *testing.F) {
 // Every line of a report names its order.
 func FuzzReport(f *testing.F) {
 	fuzzAll(f, func(t *testing.T, body []byte) {
-		r, ok := decodeReport(body)
+		r, read := decodeReport(body)
 		for _, o := range r.Orders {
-			if ok && o.OrderID == "" {
+			if read.OK() && o.OrderID == "" {
 				t.Errorf("%+v", o)
 			}
 		}

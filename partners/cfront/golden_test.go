@@ -185,8 +185,8 @@ func TestDialects(t *testing.T) {
 
 // Answers as the tables tell them, nulls and numbers in texts included.
 func TestAnswersOfTheTables(t *testing.T) {
-	letter, ok := decodeLetter(golden(t, "responses", "letter-v2.json"))
-	require.True(t, ok)
+	letter, o := decodeLetter(golden(t, "responses", "letter-v2.json"))
+	require.True(t, o.OK())
 	number, date := letter.Contract()
 	require.Equal(t, []string{"КД-1", "17.02.2026"}, []string{number, date}, "the client's contract, not the store's")
 	require.Equal(t, string(golden(t, "responses", "letter-v2.json")), string(letter.Raw))
@@ -197,27 +197,27 @@ func TestAnswersOfTheTables(t *testing.T) {
 		Raw:        letter.Raw, contractNumber: number, contractDate: date,
 	}, letter)
 
-	data, ok := decodeOrderData(golden(t, "responses", "order-data.json"))
-	require.True(t, ok)
+	data, o := decodeOrderData(golden(t, "responses", "order-data.json"))
+	require.True(t, o.OK())
 	require.Equal(t, OrderData{
 		StoreOrderID: "17", TotalSum: 500_00, Source: "CHECKOUT", InvoiceNumber: "5", InvoiceDate: "2026-02-17", MaskedCard: "4441********0001",
 		Reverses: []Reverse{{Sum: 100_50, At: "2026-02-18T12:00:00"}, {Sum: 50}},
 	}, data)
 	require.Equal(t, domain.Money(101_00), data.Reversed())
 
-	report, ok := decodeReport(golden(t, "responses", "report.json"))
-	require.True(t, ok)
+	report, o := decodeReport(golden(t, "responses", "report.json"))
+	require.True(t, o.OK())
 	require.Equal(t, []ReportedOrder{{
 		OrderID: "9f0c", InvoiceNumber: "5", OrderDate: "2026-02-17", PayParts: "3", CommissionPercent: "2.5",
 		TotalSum: 500_00, TransferredSum: 487_50, Commission: 12_50, ContractNumber: "КД-1",
 	}}, report.Orders)
 
-	found, ok := decodeClient(golden(t, "responses", "validate.json"))
-	require.True(t, ok)
+	found, o := decodeClient(golden(t, "responses", "validate.json"))
+	require.True(t, o.OK())
 	require.Equal(t, ClientFound{Found: true, FirstName: "Айгуль", LastName: "Примерова", INN: "900101400011"}, found)
 
-	paid, ok := decodePaid(golden(t, "responses", "paid.json"))
-	require.True(t, ok)
+	paid, o := decodePaid(golden(t, "responses", "paid.json"))
+	require.True(t, o.OK())
 	require.Equal(t, Paid{CanReturnToCard: true}, paid)
 
 	standing, err := DecodeStanding(golden(t, "responses", "state.json"))

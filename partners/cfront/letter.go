@@ -89,20 +89,20 @@ func (c *Client) LetterData(ctx context.Context, r LetterRequest) (Letter, error
 	if err != nil {
 		return Letter{}, err
 	}
-	letter, ok := decodeLetter(answer.Body)
-	if !ok {
-		return Letter{}, c.bad(opLetterData, answer, ReasonBadAnswer)
+	letter, o := decodeLetter(answer.Body)
+	if !o.OK() {
+		return Letter{}, c.bad(opLetterData, answer, ReasonBadAnswer, o.Field())
 	}
-	letter.Meta = metaOf(answer)
+	letter.Meta = metaOf(answer, o)
 	return letter, nil
 }
 
 // decodeLetter reads a letter. Number and date of the contract must be texts that fit
 // into the ledger; what else is no text is left to Raw.
-func decodeLetter(body []byte) (Letter, bool) {
+func decodeLetter(body []byte) (Letter, *call.Reading) {
 	o := call.Read(body)
-	header, expansion := o.Inner("header"), o.Inner("expansion")
-	invoice, to, bank := expansion.Inner("invoice"), expansion.Inner("payment_destination"), expansion.Inner("bank")
+	header, expansion := o.ShownInner("header"), o.Inner("expansion")
+	invoice, to, bank := expansion.ShownInner("invoice"), expansion.ShownInner("payment_destination"), expansion.Inner("bank")
 	l := Letter{
 		RequestID: header.Shown("request_id"), StoreContractNumber: header.Shown("contract_number"), StoreContractDate: header.Shown("contract_date"),
 		InvoiceNumber: invoice.Shown("invoice_number"), InvoiceDate: invoice.Shown("invoice_date"), InvoiceAmount: invoice.Shown("invoice_amount"),
@@ -115,10 +115,9 @@ func decodeLetter(body []byte) (Letter, bool) {
 		contractNumber: bank.OptionalText("agreement"), contractDate: bank.OptionalText("agreement_date"),
 	}
 	const longest = 128
-	if !o.OK() || !between(l.contractNumber, 0, longest) || !between(l.contractDate, 0, longest) {
-		return Letter{}, false
-	}
-	return l, true
+	bank.Must(between(l.contractNumber, 0, longest), "agreement")
+	bank.Must(between(l.contractDate, 0, longest), "agreement_date")
+	return l, o
 }
 
 // LetterPDF fetches the letter itself (/api/order/guarantee/letter), of at most 8 MiB.
@@ -133,7 +132,7 @@ func (c *Client) LetterPDF(ctx context.Context, r LetterRequest) (pdf []byte, er
 		return nil, err
 	}
 	if !bytes.HasPrefix(answer.Body, []byte("%PDF-")) {
-		return nil, c.bad(opLetterPDF, answer, ReasonBadAnswer)
+		return nil, c.bad(opLetterPDF, answer, ReasonBadAnswer, "")
 	}
 	return answer.Body, nil
 }

@@ -30,28 +30,28 @@ func (c *Client) Validate(ctx context.Context, phone string) (ClientFound, error
 	case err != nil:
 		return ClientFound{}, err
 	case answer.Status >= 400 && !call.Read(answer.Body).OK(): // of a wrong address: the bank writes {"message"}
-		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer)
+		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer, "")
 	case answer.Status >= 400:
-		return ClientFound{Meta: metaOf(answer)}, nil
+		return ClientFound{Meta: metaOf(answer, call.Read(answer.Body))}, nil
 	}
-	found, ok := decodeClient(answer.Body)
-	if !ok {
-		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer)
+	found, o := decodeClient(answer.Body)
+	if !o.OK() {
+		return ClientFound{}, c.bad(opValidate, answer, ReasonBadAnswer, o.Field())
 	}
-	found.Meta = metaOf(answer)
+	found.Meta = metaOf(answer, o)
 	return found, nil
 }
 
 // decodeClient reads {found, client?}; the document names no found: then a client is one.
-func decodeClient(body []byte) (ClientFound, bool) {
+func decodeClient(body []byte) (ClientFound, *call.Reading) {
 	o := call.Read(body)
 	client := o
 	if o.Present("client") {
 		client = o.Inner("client")
 	}
 	f := ClientFound{
-		FirstName: client.OptionalText("first_name"), LastName: client.OptionalText("last_name"),
-		MiddleName: client.OptionalText("middle_name"), INN: client.OptionalText("inn"),
+		FirstName: client.Shown("first_name"), LastName: client.Shown("last_name"),
+		MiddleName: client.Shown("middle_name"), INN: client.Shown("inn"),
 	}
 	if f.Found = f.FirstName != "" || f.LastName != "" || f.INN != ""; o.Present("found") || !f.Found {
 		f.Found = o.Boolean("found")
@@ -59,7 +59,7 @@ func decodeClient(body []byte) (ClientFound, bool) {
 	if !f.Found {
 		f = ClientFound{}
 	}
-	return f, o.OK()
+	return f, o
 }
 
 // OrderData is the bank's card of an order.
@@ -102,31 +102,31 @@ func (c *Client) OrderData(ctx context.Context, orderID, storeOrderID string) (O
 	if err != nil {
 		return OrderData{}, err
 	}
-	data, ok := decodeOrderData(answer.Body)
-	if !ok || data.StoreOrderID != "" && data.StoreOrderID != storeOrderID {
-		return OrderData{}, c.bad(opOrderData, answer, ReasonBadAnswer)
+	data, o := decodeOrderData(answer.Body)
+	o.Must(data.StoreOrderID == "" || data.StoreOrderID == storeOrderID, "store_order_id")
+	if !o.OK() {
+		return OrderData{}, c.bad(opOrderData, answer, ReasonBadAnswer, o.Field())
 	}
-	data.Meta = metaOf(answer)
+	data.Meta = metaOf(answer, o)
 	return data, nil
 }
 
 // maxReverses bounds what was taken back, so that its sum always fits.
 const maxReverses = 1000
 
-func decodeOrderData(body []byte) (OrderData, bool) {
+func decodeOrderData(body []byte) (OrderData, *call.Reading) {
 	o := call.Read(body)
 	d := OrderData{
-		StoreOrderID: o.OptionalText("store_order_id"), TotalSum: o.Money("total_sum"), Source: o.OptionalText("source"),
-		InvoiceNumber: o.OptionalText("invoice_number"), InvoiceDate: o.OptionalText("invoice_date"), PointID: o.OptionalText("point_id"),
-		CreatedAt: o.OptionalText("create_timestamp"), MaskedCard: o.OptionalText("maskedCard"), IBAN: o.OptionalText("iban"),
+		StoreOrderID: o.OptionalWord("store_order_id"), Source: o.Shown("source"),
+		TotalSum:      o.RequiredMoney("total_sum"), // any object would else say that nothing was taken back
+		InvoiceNumber: o.Shown("invoice_number"), InvoiceDate: o.Shown("invoice_date"), PointID: o.Shown("point_id"),
+		CreatedAt: o.Shown("create_timestamp"), MaskedCard: o.Shown("maskedCard"), IBAN: o.Shown("iban"),
 	}
-	o.Must(o.Present("total_sum")) // any object would else say that nothing was taken back
 	o.List("reverse_list", func(item *call.Reading) {
-		r := Reverse{Sum: item.Sum("sum"), At: item.OptionalText("timestamp")}
-		d.Reverses = append(d.Reverses, r)
+		d.Reverses = append(d.Reverses, Reverse{Sum: item.Sum("sum"), At: item.Shown("timestamp")})
 	})
-	o.Must(len(d.Reverses) <= maxReverses)
-	return d, o.OK()
+	o.Must(len(d.Reverses) <= maxReverses, "reverse_list")
+	return d, o
 }
 
 // Report is what the bank paid the store for on one day.
@@ -163,25 +163,29 @@ func (c *Client) StoreReport(ctx context.Context, day string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	report, ok := decodeReport(answer.Body)
-	if !ok {
-		return Report{}, c.bad(opReport, answer, ReasonBadAnswer)
+	report, o := decodeReport(answer.Body)
+	if !o.OK() {
+		return Report{}, c.bad(opReport, answer, ReasonBadAnswer, o.Field())
 	}
-	report.Meta = metaOf(answer)
+	report.Meta = metaOf(answer, o)
+	c.calls.Dropped(ctx, opReport, report.Dropped)
 	return report, nil
 }
 
-func decodeReport(body []byte) (Report, bool) {
+// decodeReport reads a day's lines; none is an answer, whether orders is empty or null. It
+// must be named: any object would else say that nothing was paid.
+func decodeReport(body []byte) (Report, *call.Reading) {
 	o := call.Read(body)
 	r := Report{Orders: []ReportedOrder{}}
+	_, named := o.Fields["orders"]
+	o.Must(named, "orders")
 	o.List("orders", func(item *call.Reading) {
 		r.Orders = append(r.Orders, ReportedOrder{
-			OrderID: item.Text("order_id"), InvoiceNumber: item.OptionalText("invoice_number"), OrderDate: item.OptionalText("order_date"),
-			PayParts: item.OptionalText("pay_parts"), CommissionPercent: item.OptionalText("commission_percent"),
+			OrderID: item.Text("order_id"), InvoiceNumber: item.Shown("invoice_number"), OrderDate: item.Shown("order_date"),
+			PayParts: item.Shown("pay_parts"), CommissionPercent: item.Shown("commission_percent"),
 			TotalSum: item.Sum("total_sum"), TransferredSum: item.Sum("transferred_sum"), Commission: item.Sum("commission"),
-			OperationAt: item.OptionalText("operation_timestamp"), ContractNumber: item.OptionalText("odb_contract_number"),
+			OperationAt: item.Shown("operation_timestamp"), ContractNumber: item.Shown("odb_contract_number"),
 		})
 	})
-	o.Must(o.Present("orders"))
-	return r, o.OK()
+	return r, o
 }

@@ -39,23 +39,25 @@ func (c *Client) Create(ctx context.Context, body []byte) (Created, error) {
 		return Created{}, err
 	}
 	duplicate := slices.Contains(c.dialect.DuplicateStatus, answer.Status)
-	id, ok := decodeCreated(answer.Body)
+	id, o := decodeCreated(answer.Body)
+	ok := o.OK()
 	switch {
 	case !ok && duplicate && answer.Status >= 400: // "409 … body is {"order_id"}": without it, a refusal like any other
 		refused := c.rejection(opCreate, answer)
 		refused.Duplicate = true
 		return Created{}, refused
 	case !ok || !duplicate && !slices.Contains(c.dialect.CreatedStatus, answer.Status):
-		return Created{}, c.bad(opCreate, answer, ReasonBadAnswer)
+		return Created{}, c.bad(opCreate, answer, ReasonBadAnswer, o.Field())
 	}
-	return Created{OrderID: id, Duplicate: duplicate, Meta: metaOf(answer)}, nil
+	return Created{OrderID: id, Duplicate: duplicate, Meta: metaOf(answer, o)}, nil
 }
 
 // decodeCreated reads {"order_id"}.
-func decodeCreated(body []byte) (orderID string, ok bool) {
-	o := call.Read(body)
+func decodeCreated(body []byte) (orderID string, o *call.Reading) {
+	o = call.Read(body)
 	orderID = o.Text("order_id")
-	return orderID, o.OK() && between(orderID, 1, maxOrderID)
+	o.Must(between(orderID, 1, maxOrderID), "order_id")
+	return orderID, o
 }
 
 // State asks where an order stands (/api/order/state): "он всегда отдает текущий статус
@@ -85,14 +87,15 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 	if err != nil {
 		return Standing{}, err
 	}
-	s, err := DecodeStanding(answer.Body)
+	s, o := readStanding(answer.Body)
+	o.Must(s.OrderID != "", "order_id")
 	switch {
-	case err != nil || s.OrderID == "":
-		return Standing{}, c.bad(operation, answer, ReasonBadAnswer)
-	case s.OrderID != call.Read(body).OptionalText("order_id"):
-		return Standing{}, c.bad(operation, answer, ReasonStrangeEcho)
+	case !o.OK():
+		return Standing{}, c.bad(operation, answer, ReasonBadAnswer, o.Field())
+	case s.OrderID != call.Read(body).OptionalWord("order_id"):
+		return Standing{}, c.bad(operation, answer, ReasonStrangeEcho, "order_id")
 	}
-	s.Meta = metaOf(answer)
+	s.Meta = metaOf(answer, o)
 	return s, nil
 }
 
@@ -101,13 +104,21 @@ func (c *Client) standing(ctx context.Context, operation string, body []byte) (S
 // the sub-state may be missing, and so may the order of a callback, whose address tells
 // it. Errors wrap ErrStanding.
 func DecodeStanding(body []byte) (Standing, error) {
-	o := call.Read(body)
-	s := Standing{OrderID: o.OptionalText("order_id"), State: o.Text("state"), SubState: o.OptionalText("order_sub_state"), Message: o.OptionalText("message")}
-	const longest = 64 // the words go into ledgers and search attributes
-	if !o.OK() || !between(s.State, 1, longest) || !between(s.SubState, 0, longest) || !between(s.OrderID, 0, maxOrderID) {
+	s, o := readStanding(body)
+	if !o.OK() {
 		return Standing{}, ErrStanding
 	}
 	return s, nil
+}
+
+func readStanding(body []byte) (Standing, *call.Reading) {
+	o := call.Read(body)
+	s := Standing{OrderID: o.OptionalWord("order_id"), State: o.Word("state"), SubState: o.OptionalWord("order_sub_state"), Message: o.Shown("message")}
+	const longest = 64 // the words go into ledgers and search attributes
+	o.Must(between(s.State, 1, longest), "state")
+	o.Must(between(s.SubState, 0, longest), "order_sub_state")
+	o.Must(between(s.OrderID, 0, maxOrderID), "order_id")
+	return s, o
 }
 
 // Paid is the answer to check/paid.
@@ -130,21 +141,21 @@ func (c *Client) CheckPaid(ctx context.Context, orderID string) (Paid, error) {
 	if err != nil {
 		return Paid{}, err
 	}
-	paid, ok := decodePaid(answer.Body)
-	if !ok {
-		return Paid{}, c.bad(opCheckPaid, answer, ReasonBadAnswer)
+	paid, o := decodePaid(answer.Body)
+	if !o.OK() {
+		return Paid{}, c.bad(opCheckPaid, answer, ReasonBadAnswer, o.Field())
 	}
-	paid.Meta = metaOf(answer)
+	paid.Meta = metaOf(answer, o)
 	return paid, nil
 }
 
-func decodePaid(body []byte) (Paid, bool) {
+func decodePaid(body []byte) (Paid, *call.Reading) {
 	o := call.Read(body)
 	p := Paid{FullyPaid: o.Boolean("fully_paid")}
 	if o.Present("bank_can_return_money_to_card") {
 		p.CanReturnToCard = o.Boolean("bank_can_return_money_to_card")
 	}
-	return p, o.OK()
+	return p, o
 }
 
 // Returned is a return that the bank took.
@@ -158,8 +169,10 @@ func (c *Client) Return(ctx context.Context, body []byte) (Returned, error) {
 	if err != nil {
 		return Returned{}, err
 	}
-	if call.Read(answer.Body).OptionalText("status") != "OK" {
-		return Returned{}, c.bad(opReturn, answer, ReasonNotOK)
+	o := call.Read(answer.Body)
+	o.Must(o.OptionalWord("status") == "OK", "status")
+	if !o.OK() {
+		return Returned{}, c.bad(opReturn, answer, ReasonNotOK, o.Field())
 	}
-	return Returned{metaOf(answer)}, nil
+	return Returned{metaOf(answer, o)}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"tolem/partners/call"
 )
 
 // Partner names the processing centre in the ledger.
@@ -16,6 +18,9 @@ type Catalogue struct {
 	// Broken counts entries that could not be read. They are left out, so that
 	// one of them does not close all other services.
 	Broken int `json:"broken,omitempty"`
+	// Dropped names fields of one service that could not be read and decide nothing; others
+	// of its kind are likely.
+	Dropped string `json:"-"`
 }
 
 // UnmarshalJSON reads what json.Marshal made of a Catalogue, for a copy that was
@@ -81,84 +86,56 @@ const (
 	keyServicesLatin = "services"
 )
 
-// Values that are read leniently.
-type (
-	rawService struct {
-		ServiceID    json.RawMessage `json:"serviceId"`
-		Type         json.RawMessage `json:"type"`
-		Name         json.RawMessage `json:"name"`
-		Group        json.RawMessage `json:"group"`
-		FixedPayment json.RawMessage `json:"fixedPayment"`
-		Country      json.RawMessage `json:"country"`
-		Inputs       json.RawMessage `json:"inputs"`
-		Displays     json.RawMessage `json:"displays"`
-	}
-	rawField struct {
-		Name     json.RawMessage `json:"name"`
-		Required json.RawMessage `json:"required"`
-		Title    json.RawMessage `json:"title"`
-		Regexp   json.RawMessage `json:"regexp"`
-	}
-)
-
 // decodeCatalogue reads the answer to services or service.
 func decodeCatalogue(operation string, body []byte) (Catalogue, error) {
 	e, err := decodeLookup(operation, body)
 	if err != nil {
 		return Catalogue{}, err
 	}
-	raw := e.fields[keyServices]
-	if len(raw) == 0 || string(raw) == "null" {
-		raw = e.fields[keyServicesLatin]
+	o, name := e.Reading(), keyServices
+	if !o.Present(keyServices) {
+		name = keyServicesLatin
 	}
-	var list []json.RawMessage
-	p := parts{whole: true}
-	if !p.into(raw, &list) {
-		return Catalogue{}, errDetails
+	o.Must(o.Present(name) && (name == keyServicesLatin || !o.Present(keyServicesLatin)), keyServicesLatin)
+	items := o.Items(name)
+	if !o.OK() {
+		return Catalogue{}, badDetails(o)
 	}
 	c := Catalogue{Services: []Service{}}
 	shared := new(patterns)
-	for _, entry := range list {
-		service, ok := decodeService(entry)
+	for _, entry := range items {
+		service, dropped, ok := decodeService(entry)
 		if !ok {
 			c.Broken++
 			continue
 		}
 		service.patterns = shared
 		c.Services = append(c.Services, service)
+		if c.Dropped == "" {
+			c.Dropped = dropped
+		}
 	}
 	return c, nil
 }
 
 // decodeService reads one entry whole or not at all: an input that could not be
 // read would be an input that is not checked.
-func decodeService(raw json.RawMessage) (Service, bool) {
-	var r rawService
-	p := parts{whole: true}
-	if !p.into(raw, &r) {
-		return Service{}, false
+func decodeService(entry json.RawMessage) (s Service, dropped string, ok bool) {
+	o := call.Read(entry)
+	s = Service{
+		ServiceID: o.Text("serviceId"), Type: int(o.Integer("type", 9)), Name: o.Shown("name"), Group: o.Shown("group"),
+		FixedPayment: o.Yes("fixedPayment"), Country: o.Shown("country"),
+		Inputs: decodeFields(o, "inputs"), Displays: decodeFields(o, "displays"),
 	}
-	number := p.required(r.Type)
-	kind, ok := integer(json.RawMessage(number), 9)
-	s := Service{
-		ServiceID: p.required(r.ServiceID), Type: int(kind), Name: p.text(r.Name), Group: p.text(r.Group),
-		FixedPayment: p.yes(r.FixedPayment), Country: p.text(r.Country),
-		Inputs: p.fields(r.Inputs), Displays: p.fields(r.Displays),
-	}
-	return s, ok && p.whole
+	return s, o.Dropped(), o.OK()
 }
 
-func (p *parts) fields(raw json.RawMessage) []Field {
-	var list []rawField
-	if !p.into(raw, &list) {
-		return nil
-	}
-	var fields []Field
-	for _, f := range list {
+func decodeFields(o *call.Reading, name string) (fields []Field) {
+	o.List(name, func(f *call.Reading) {
 		fields = append(fields, Field{
-			Name: p.required(f.Name), Required: p.yes(f.Required),
-			Title: p.text(f.Title), Regexp: p.text(f.Regexp),
+			Name: f.Text("name"), Required: f.Yes("required"),
+			Title: f.Shown("title"), Regexp: f.OptionalText("regexp"),
 		})
-	}
+	})
 	return fields
 }

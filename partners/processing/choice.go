@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tolem/domain"
+	"tolem/partners/call"
 )
 
 // Choice is what the payer decided between check and pay. It is stored and shown
@@ -100,15 +101,21 @@ func (c *choiceCheck) problem(field, reason string) {
 	c.problems = append(c.problems, InputProblem{field, reason})
 }
 
+// FixedAmount is the only amount that the payment may have, where check displayed one.
+func (r Reply) FixedAmount() (fixed domain.Money, displayed, readable bool) {
+	shown, displayed := r.Displays[displayFixedAmount]
+	fixed, readable = call.Amount(shown)
+	return fixed, displayed, readable
+}
+
 func (c *choiceCheck) hasReceipt() bool { return len(c.reply.Invoices) > 0 }
 
 // amountTo settles the amount, and holds it against the fixed amount and the sum
 // of the lines: "общая сумма платежа по всем оплачиваемым услугам из квитанции
 // должна быть равна сумме платежа т.е. amountTo".
 func (c *choiceCheck) amountTo() {
-	shown, hasFixed := c.reply.Displays[displayFixedAmount]
-	fixed, err := domain.ParseMoney(shown)
-	if hasFixed && err != nil { // whatever stands, an operator has to cancel the payment
+	fixed, hasFixed, readable := c.reply.FixedAmount()
+	if hasFixed && !readable { // whatever stands, an operator has to cancel the payment
 		c.problem("amountTo", ProblemFixed)
 		return
 	}

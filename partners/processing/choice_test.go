@@ -150,6 +150,8 @@ func TestChoiceOfAFixedAmount(t *testing.T) {
 			reply: fixedAt("300.00"), asked: Requested{AmountTo: money(200_00), AmountFrom: money(210_00)}, given: Choice{AmountTo: money(300_00)},
 			wrong: problems("amountFrom", ProblemMissing+": amountTo is not the one that the request's amountFrom was for")},
 		"unreadable":           {reply: fixedAt("20 000,00"), asked: asked, given: Choice{AmountTo: money(20000_00)}, wrong: problems("amountTo", ProblemFixed)},
+		"as .NET writes it":    {reply: fixedAt("2E2"), asked: asked, want: both(200_00, 200_00)},
+		"as Oracle writes it":  {reply: fixedAt(" 200.0000 "), asked: asked, want: both(200_00, 200_00)},
 		"empty":                {reply: fixedAt(""), wrong: problems("amountTo", ProblemFixed)},
 		"nothing to pay":       {reply: fixedAt("0.00"), wrong: problems("amountTo", ProblemAmount)},
 		"more than can be":     {reply: fixedAt("1000000000.00"), wrong: problems("amountTo", ProblemAmount)},

@@ -86,7 +86,7 @@ func (c *Client) failure(operation string, status int, reason string, cause erro
 func (c *Client) unreadable(operation string, err error) error {
 	var why unreadable
 	if errors.As(err, &why) {
-		return c.failure(operation, http.StatusOK, string(why), why)
+		return c.calls.Unreadable(operation, call.Answer{Status: http.StatusOK}, why.reason, why.field)
 	}
 	return err
 }

@@ -1,19 +1,24 @@
 package processing
 
 import (
-	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"tolem/domain"
 	"tolem/partners/call"
 )
 
-// maxDisplays: "В объекте displays может вернутся от 1 до 30 параметров".
-const maxDisplays = 30
+// isBadDetails says that the code and the ids are readable and something that
+// belongs to them is not. The reply beside such an error is valid without that part.
+func isBadDetails(err error) bool {
+	var why unreadable
+	return errors.As(err, &why) && why.reason == ReasonBadDetails
+}
 
-// errDetails says that the code and the ids are readable and something that
-// belongs to them is not. The reply beside it is valid without that part.
-var errDetails error = unreadable(ReasonBadDetails)
+// badDetails is such an error.
+func badDetails(o *call.Reading) error { return unreadable{ReasonBadDetails, o.Field()} }
 
 // decodeReply reads an answer to check or pay.
 //
@@ -29,223 +34,102 @@ func decodeReply(body []byte) (Reply, error) {
 	}
 	transactionID, whole := e.id("transactionId")
 	agentTransactionID, named := e.id("agentTransactionId")
-	if !named || (!whole && e.code == domain.CodeSuccess) {
-		return Reply{}, unreadable(ReasonBadID)
+	switch {
+	case !named:
+		return Reply{}, unreadable{ReasonBadID, "agentTransactionId"}
+	case !whole && e.code == domain.CodeSuccess:
+		return Reply{}, unreadable{ReasonBadID, "transactionId"}
+	case !whole:
+		transactionID = 0
+		e.findings.Drop("transactionId")
 	}
 	r := Reply{
 		Code: e.code, Message: e.message,
 		TransactionID: transactionID, AgentTransactionID: domain.AgentTransactionID(agentTransactionID),
 	}
-	if !r.details(e.fields) && e.code == domain.CodeSuccess {
-		return r, errDetails
+	details := e.Reading()
+	r.details(details)
+	r.Dropped = joined(e.findings.Dropped(), details.Dropped())
+	if details.OK() {
+		return r, nil
 	}
-	return r, nil
+	if e.code == domain.CodeSuccess {
+		return r, badDetails(details)
+	}
+	return r.withoutDetails(details), nil
 }
 
-// details reads each part on its own, so that one broken part costs no other.
-func (r *Reply) details(fields map[string]json.RawMessage) bool {
-	p := parts{whole: true}
-	r.TransactionDate = p.text(fields["transactionDate"])
-	r.StatusDate = p.text(fields["statusDate"])
-	r.CurrencyRate = p.text(fields["currencyRate"])
-	r.Rate = p.decimal(fields["rate"])
-	r.FinalAmount = p.decimal(fields["finalAmount"])
-	r.Currency = p.text(fields["currency"])
-	r.Displays = p.displays(fields["displays"])
-	r.Contracts = p.contracts(fields["contracts"])
-	r.Invoices = p.invoices(fields["invoice"])
-	return p.whole
+// withoutDetails is a reply of which only code, message and ids count, and the note that the
+// rest could not be read.
+func (r Reply) withoutDetails(details *call.Reading) Reply {
+	r.Dropped = joined(r.Dropped, details.Field())
+	return r
 }
 
-// parts reads optional values and remembers whether all were readable. What is
-// absent, null or, for numbers, "" is zero and no fault.
-type parts struct{ whole bool }
-
-func (p *parts) fault() { p.whole = false }
-
-func (p *parts) text(raw json.RawMessage) string {
-	s, ok := call.Text(raw)
-	if !ok {
-		p.fault()
+func joined(names ...string) string {
+	kept := names[:0]
+	for _, name := range names {
+		if name != "" {
+			kept = append(kept, name)
+		}
 	}
-	return s
+	return strings.Join(kept, ", ")
 }
 
-func (p *parts) decimal(raw json.RawMessage) *domain.Decimal {
-	s := p.text(raw)
-	if s == "" {
-		return nil
-	}
-	d, err := domain.ParseDecimal(s)
-	if err != nil {
-		p.fault()
-		return nil
-	}
-	return &d
+// details reads what belongs to code 0. The payer's choice decides: contracts and receipts,
+// their ids and amounts, meters, and the fixed amount. All else is only shown.
+func (r *Reply) details(o *call.Reading) {
+	r.TransactionDate, r.StatusDate = o.Shown("transactionDate"), o.Shown("statusDate")
+	r.CurrencyRate, r.Rate = o.Shown("currencyRate"), o.ShownDecimal("rate")
+	r.FinalAmount, r.Currency = o.ShownDecimal("finalAmount"), o.Shown("currency")
+	r.Displays = displays(o.Inner("displays"))
+	o.List("contracts", func(c *call.Reading) {
+		r.Contracts = append(r.Contracts, Contract{
+			ContractID: c.Text("contractId"), Name: c.Shown("name"), Number: c.Shown("contractNumber"),
+			Sum: c.ShownMoney("contractSum"), Date: c.Shown("contractDate"),
+		})
+	})
+	o.Inner("invoice").List("invoices", func(i *call.Reading) {
+		invoice := Invoice{
+			InvoiceID: i.Shown("invoiceId"), FormedDate: i.Shown("formedDate"), ExpireDate: i.Shown("expireDate"),
+			ClientName: i.Shown("clientName"), ClientAddress: i.Shown("clientAddress"),
+		}
+		i.List("services", func(s *call.Reading) {
+			invoice.Services = append(invoice.Services, InvoiceService{
+				SubServiceID: s.Text("subServiceId"), SubServiceName: s.Shown("subServiceName"), Data: invoiceData(s.Inner("data")),
+			})
+		})
+		r.Invoices = append(r.Invoices, invoice)
+	})
 }
 
-// money reads an amount with up to two decimals; zeros beyond them change
-// nothing and are cut ("1000.0000").
-func (p *parts) money(raw json.RawMessage) *domain.Money {
-	s := p.text(raw)
-	if s == "" {
-		return nil
-	}
-	if point := strings.IndexByte(s, '.'); point >= 0 && len(s) > point+3 && !strings.ContainsAny(s, "eE") {
-		s = s[:point+3] + strings.TrimRight(s[point+3:], "0")
-	}
-	m, err := domain.ParseMoney(s)
-	if err != nil {
-		p.fault()
-		return nil
-	}
-	return &m
-}
-
-// yes reads true or false, also as text or as 1 and 0.
-func (p *parts) yes(raw json.RawMessage) bool {
-	switch strings.ToLower(p.text(raw)) {
-	case "true", "1":
-		return true
-	case "false", "0", "":
-		return false
-	}
-	p.fault()
-	return false
-}
-
-// into reads an object or a list into a struct of raw values.
-func (p *parts) into(raw json.RawMessage, target any) bool {
-	if len(raw) == 0 || string(raw) == "null" {
-		return false
-	}
-	if json.Unmarshal(raw, target) != nil {
-		p.fault()
-		return false
-	}
-	return true
-}
-
-func (p *parts) displays(raw json.RawMessage) map[string]string {
-	var values map[string]json.RawMessage
-	if !p.into(raw, &values) || len(values) == 0 {
-		return nil
-	}
-	if len(values) > maxDisplays {
-		p.fault()
-		return nil
-	}
-	shown := make(map[string]string, len(values))
-	for name, value := range values {
-		shown[strings.ReplaceAll(name, "\x00", "\ufffd")] = p.text(value)
+// displays reads the values that are shown under their names; of them the fixed amount
+// decides.
+func displays(o *call.Reading) (shown map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
+		value, ok := call.Text(o.Fields[name])
+		switch {
+		case ok:
+			if shown == nil {
+				shown = make(map[string]string, len(o.Fields))
+			}
+			shown[strings.ReplaceAll(name, "\x00", "\ufffd")] = value
+		case name == displayFixedAmount:
+			o.Must(false, name)
+		default:
+			o.Drop(name)
+		}
 	}
 	return shown
 }
 
-func (p *parts) contracts(raw json.RawMessage) []Contract {
-	var list []struct {
-		ContractID     json.RawMessage `json:"contractId"`
-		Name           json.RawMessage `json:"name"`
-		ContractNumber json.RawMessage `json:"contractNumber"`
-		ContractSum    json.RawMessage `json:"contractSum"`
-		ContractDate   json.RawMessage `json:"contractDate"`
-	}
-	if !p.into(raw, &list) {
-		return nil
-	}
-	var contracts []Contract
-	for _, c := range list {
-		contracts = append(contracts, Contract{
-			ContractID: p.required(c.ContractID),
-			Name:       p.text(c.Name),
-			Number:     p.text(c.ContractNumber),
-			Sum:        p.money(c.ContractSum),
-			Date:       p.text(c.ContractDate),
-		})
-	}
-	return contracts
-}
-
-// required reads a text that must not be missing: nothing could be chosen by it.
-func (p *parts) required(raw json.RawMessage) string {
-	s := p.text(raw)
-	if s == "" {
-		p.fault()
-	}
-	return s
-}
-
-func (p *parts) invoices(raw json.RawMessage) []Invoice {
-	var container struct {
-		Invoices []struct {
-			InvoiceID     json.RawMessage `json:"invoiceId"`
-			FormedDate    json.RawMessage `json:"formedDate"`
-			ExpireDate    json.RawMessage `json:"expireDate"`
-			ClientName    json.RawMessage `json:"clientName"`
-			ClientAddress json.RawMessage `json:"clientAddress"`
-			Services      json.RawMessage `json:"services"`
-		} `json:"invoices"`
-	}
-	if !p.into(raw, &container) {
-		return nil
-	}
-	var invoices []Invoice
-	for _, i := range container.Invoices {
-		invoices = append(invoices, Invoice{
-			InvoiceID:     p.text(i.InvoiceID),
-			FormedDate:    p.text(i.FormedDate),
-			ExpireDate:    p.text(i.ExpireDate),
-			ClientName:    p.text(i.ClientName),
-			ClientAddress: p.text(i.ClientAddress),
-			Services:      p.lines(i.Services),
-		})
-	}
-	return invoices
-}
-
-// lines reads the services of one receipt.
-func (p *parts) lines(raw json.RawMessage) []InvoiceService {
-	var list []struct {
-		SubServiceID   json.RawMessage `json:"subServiceId"`
-		SubServiceName json.RawMessage `json:"subServiceName"`
-		Data           json.RawMessage `json:"data"`
-	}
-	if !p.into(raw, &list) {
-		return nil
-	}
-	var lines []InvoiceService
-	for _, s := range list {
-		lines = append(lines, InvoiceService{
-			SubServiceID:   p.required(s.SubServiceID),
-			SubServiceName: p.text(s.SubServiceName),
-			Data:           p.data(s.Data),
-		})
-	}
-	return lines
-}
-
-// data reads what one line of a receipt says.
-func (p *parts) data(raw json.RawMessage) InvoiceData {
-	var d struct {
-		PaySum    json.RawMessage `json:"paySum"`
-		Tariff    json.RawMessage `json:"tariff"`
-		MinSum    json.RawMessage `json:"minSum"`
-		MaxSum    json.RawMessage `json:"maxSum"`
-		DebtInfo  json.RawMessage `json:"debtInfo"`
-		IsMeter   json.RawMessage `json:"isMeter"`
-		PrevCount json.RawMessage `json:"prevCount"`
-		LastCount json.RawMessage `json:"lastCount"`
-		SI        json.RawMessage `json:"si"`
-		Comment   json.RawMessage `json:"comment"`
-	}
-	if !p.into(raw, &d) {
-		return InvoiceData{}
-	}
+// invoiceData reads what one line of a receipt says.
+func invoiceData(o *call.Reading) InvoiceData {
 	return InvoiceData{
-		PaySum: p.money(d.PaySum), Tariff: p.decimal(d.Tariff),
-		MinSum: p.money(d.MinSum), MaxSum: p.money(d.MaxSum),
-		DebtInfo: p.text(d.DebtInfo), IsMeter: p.yes(d.IsMeter),
-		PrevCount: p.text(d.PrevCount), LastCount: p.text(d.LastCount),
-		SI: p.text(d.SI), Comment: p.text(d.Comment),
+		PaySum: o.OptionalMoney("paySum"), Tariff: o.ShownDecimal("tariff"),
+		MinSum: o.OptionalMoney("minSum"), MaxSum: o.OptionalMoney("maxSum"),
+		DebtInfo: o.Shown("debtInfo"), IsMeter: o.Yes("isMeter"),
+		PrevCount: o.Shown("prevCount"), LastCount: o.Shown("lastCount"),
+		SI: o.Shown("si"), Comment: o.Shown("comment"),
 	}
 }

@@ -2,6 +2,7 @@ package processing
 
 import (
 	"fmt"
+	"strings"
 
 	"tolem/domain"
 	"tolem/partners/call"
@@ -44,7 +45,10 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("processing: %s answered with code %d (%s)", r.Operation, r.Code, r.Code.Text())
 }
 
-// unreadable is why a body could not be read; its text is a Reason constant.
-type unreadable string
+// unreadable is why a body could not be read.
+type unreadable struct {
+	reason string // a Reason constant
+	field  string // the first that failed; "" for the whole answer
+}
 
-func (u unreadable) Error() string { return string(u) }
+func (u unreadable) Error() string { return strings.TrimSpace(u.reason + " " + u.field) }

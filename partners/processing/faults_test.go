@@ -47,7 +47,7 @@ func faults() map[string]fault {
 }
 
 // brokenBodies bring no code: "truncated or non-JSON body, missing or non-integer
-// result".
+// result". How a number is spelled does not matter, a text is none.
 var brokenBodies = map[string]string{
 	"":                                   ReasonNotJSON,
 	"   ":                                ReasonNotJSON,
@@ -66,10 +66,9 @@ var brokenBodies = map[string]string{
 	`{"result":null}`:                    ReasonNoResult,
 	`{"result":"0"}`:                     ReasonNoResult,
 	`{"result":""}`:                      ReasonNoResult,
-	`{"result":0.0}`:                     ReasonNoResult,
-	`{"result":1e0}`:                     ReasonNoResult,
-	`{"result":0E0}`:                     ReasonNoResult,
-	`{"result":-0}`:                      ReasonNoResult,
+	`{"result":0.5}`:                     ReasonNoResult,
+	`{"result":1e10}`:                    ReasonNoResult,
+	`{"result":1e999999999}`:             ReasonNoResult,
 	`{"result":true}`:                    ReasonNoResult,
 	`{"result":[0]}`:                     ReasonNoResult,
 	`{"result":{"result":0}}`:            ReasonNoResult,

@@ -126,7 +126,7 @@ func TestResponsesAreTheDocumentsExamples(t *testing.T) {
 		}
 		shows(t, catalogue, name)
 	}
-	balance, err := decodeBalance(golden(t, "responses", "balance.json"))
+	balance, _, err := decodeBalance(golden(t, "responses", "balance.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestResponseValues(t *testing.T) {
 	if err != nil || reply.Rate.String() != "0.0020833333" || reply.FinalAmount.String() != "1.75" {
 		t.Errorf("%+v %v", reply, err)
 	}
-	balance, err := decodeBalance(golden(t, "responses", "balance.json"))
+	balance, _, err := decodeBalance(golden(t, "responses", "balance.json"))
 	if err != nil || balance.Balance.String() != "509455.9000" {
 		t.Errorf("%+v %v", balance, err)
 	}

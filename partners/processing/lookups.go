@@ -2,7 +2,6 @@ package processing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"unicode/utf8"
 
@@ -37,6 +36,7 @@ func (c *Client) Services(ctx context.Context) (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	catalogue, err := decodeCatalogue(opServices, answer)
+	c.calls.Dropped(ctx, opServices, catalogue.Dropped)
 	return catalogue, c.unreadable(opServices, err)
 }
 
@@ -59,7 +59,7 @@ func (c *Client) Service(ctx context.Context, serviceID string) (Service, error)
 	case ok:
 		return service, nil
 	case catalogue.Broken > 0: // it may have been this one
-		return Service{}, c.unreadable(opService, errDetails)
+		return Service{}, c.unreadable(opService, unreadable{reason: ReasonBadDetails})
 	}
 	return Service{}, ErrNoService
 }
@@ -70,7 +70,8 @@ func (c *Client) Balance(ctx context.Context) (Balance, error) {
 	if err != nil {
 		return Balance{}, err
 	}
-	balance, err := decodeBalance(answer)
+	balance, dropped, err := decodeBalance(answer)
+	c.calls.Dropped(ctx, opBalance, dropped)
 	return balance, c.unreadable(opBalance, err)
 }
 
@@ -106,36 +107,23 @@ func decodeLookup(operation string, body []byte) (envelope, error) {
 	return e, err
 }
 
-// rawAgent holds values that are read leniently.
-type rawAgent struct {
-	AgentID      json.RawMessage `json:"agentId"`
-	AgentName    json.RawMessage `json:"agentName"`
-	Balance      json.RawMessage `json:"balance"`
-	Overdraft    json.RawMessage `json:"overdraft"`
-	Notification json.RawMessage `json:"notification"`
-	Currency     json.RawMessage `json:"currency"`
-}
-
 // decodeBalance needs agentId, balance and overdraft.
-func decodeBalance(body []byte) (Balance, error) {
+func decodeBalance(body []byte) (b Balance, dropped string, err error) {
 	e, err := decodeLookup(opBalance, body)
 	if err != nil {
-		return Balance{}, err
+		return Balance{}, "", err
 	}
-	var agent rawAgent
-	p := parts{whole: true}
-	p.into(e.fields["agent"], &agent)
-	balance, overdraft := p.decimal(agent.Balance), p.decimal(agent.Overdraft)
-	agentID, ok := integer(json.RawMessage(p.required(agent.AgentID)), 18)
-	b := Balance{
-		AgentID: agentID, AgentName: p.text(agent.AgentName),
-		Notification: p.decimal(agent.Notification), Currency: p.text(agent.Currency),
+	o := e.Reading()
+	agent := o.Inner("agent")
+	b = Balance{
+		AgentID: agent.Integer("agentId", 18), AgentName: agent.Shown("agentName"),
+		Balance: agent.Decimal("balance"), Overdraft: agent.Decimal("overdraft"),
+		Notification: agent.ShownDecimal("notification"), Currency: agent.Shown("currency"),
 	}
-	if !ok || !p.whole || balance == nil || overdraft == nil {
-		return Balance{}, errDetails
+	if !o.OK() {
+		return Balance{}, "", badDetails(o)
 	}
-	b.Balance, b.Overdraft = *balance, *overdraft
-	return b, nil
+	return b, o.Dropped(), nil
 }
 
 // decodeOperator takes an answer without serviceId as "not known": it "возвращается
@@ -145,10 +133,10 @@ func decodeOperator(body []byte) (Operator, error) {
 	if err != nil {
 		return Operator{}, err
 	}
-	p := parts{whole: true}
-	o := Operator{ServiceID: p.text(e.fields["serviceId"])}
-	if !p.whole {
-		return Operator{}, errDetails
+	o := e.Reading()
+	operator := Operator{ServiceID: o.OptionalText("serviceId")}
+	if !o.OK() {
+		return Operator{}, badDetails(o)
 	}
-	return o, nil
+	return operator, nil
 }

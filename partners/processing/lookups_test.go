@@ -36,12 +36,14 @@ func TestRefusals(t *testing.T) {
 // Answers with code 0 that lack what was asked for.
 func TestUnreadableLookups(t *testing.T) {
 	for operation, bodies := range map[string][]string{
-		opServices: {`{"result":0}`, `{"result":0,"services":null}`, `{"result":0,"services":{}}`, `{"result":0,"services":"P1011"}`},
-		opService:  {`{"result":0}`, `{"result":0,"services":[{"serviceId":"P1011"}]}`},
+		opServices: {`{"result":0}`, `{"result":0,"services":null}`, `{"result":0,"services":{}}`, `{"result":0,"services":"P1011"}`,
+			`{"result":0,"services":[],"serviсes":[]}`, `{"result":0,"services":[],"services":[]}`, `{"result":0,"SERVICES":[]}`},
+		opService: {`{"result":0}`, `{"result":0,"services":[{"serviceId":"P1011"}]}`},
 		opBalance: {
 			`{"result":0}`, `{"result":0,"agent":[]}`, `{"result":0,"agent":{"agentId":4,"balance":1}}`, `{"result":0,"agent":{"agentId":4,"overdraft":1}}`,
 			`{"result":0,"agent":{"balance":1,"overdraft":1}}`, `{"result":0,"agent":{"agentId":"x","balance":1,"overdraft":1}}`,
-			`{"result":0,"agent":{"agentId":4,"balance":"lots","overdraft":1}}`, `{"result":0,"agent":{"agentId":4,"balance":1e3,"overdraft":1}}`,
+			`{"result":0,"agent":{"agentId":4,"balance":"lots","overdraft":1}}`, `{"result":0,"agent":{"agentId":4,"balance":1e99,"overdraft":1}}`,
+			`{"result":0,"agent":{"agentId":4,"balance":1,"balance":2,"overdraft":1}}`, `{"result":0,"agent":{"agentId":4,"Balance":2,"overdraft":1}}`,
 		},
 		opOperator: {`{"result":0,"serviceId":[]}`},
 	} {
@@ -59,17 +61,18 @@ func TestUnreadableLookups(t *testing.T) {
 func TestBrokenServicesAreLeftOut(t *testing.T) {
 	c, err := decodeCatalogue(opServices, []byte(`{"result":0,"services":[
 		{"serviceId":"good","type":"2","name":"a","fixedPayment":"true","inputs":[{"name":"account","required":1,"regexp":null}]},
-		{"serviceId":5,"type":0,"name":"number","inputs":null,"displays":[]},
+		{"serviceId":5,"type":0.0,"name":["number"],"inputs":null,"displays":[{"name":"fio","title":{}}]},
 		null, 7, {}, {"serviceId":"","type":0}, {"serviceId":"x"}, {"serviceId":"x","type":"simple"}, {"serviceId":"x","type":1.5},
 		{"serviceId":"x","type":0,"inputs":{}}, {"serviceId":"x","type":0,"inputs":[{"required":true}]},
-		{"serviceId":"x","type":0,"inputs":[{"name":"account","regexp":["^.$"]}]}, {"serviceId":"x","type":0,"fixedPayment":"maybe"}]}`))
-	if err != nil || len(c.Services) != 2 || c.Broken != 11 {
+		{"serviceId":"x","type":0,"inputs":[{"name":"account","regexp":["^.$"]}]}, {"serviceId":"x","type":0,"fixedPayment":"maybe"},
+		{"serviceId":"x","type":0,"TYPE":2,"type":2}, {"ServiceId":"x","type":0}, {"serviceId":"x","type":0,"inputs":[{"name":"account","regexp":"a","regexp":"b"}]}]}`))
+	if err != nil || len(c.Services) != 2 || c.Broken != 14 || c.Dropped != "name, displays[0].title" {
 		t.Fatalf("%+v %v", c, err)
 	}
 	if s, ok := c.Service("good"); !ok || s.Type != 2 || !s.FixedPayment || !s.Inputs[0].Required {
 		t.Errorf("%+v", s)
 	}
-	if s, ok := c.Service("5"); !ok || s.Name != "number" {
+	if s, ok := c.Service("5"); !ok || s.Name != "" {
 		t.Errorf("%+v", s)
 	}
 	if _, ok := c.Service("x"); ok {

@@ -30,6 +30,10 @@ type Reply struct {
 	Displays  map[string]string `json:"displays,omitempty"`
 	Contracts []Contract        `json:"contracts,omitempty"`
 	Invoices  Invoices          `json:"invoice,omitempty"`
+
+	// Dropped names the fields that could not be read and decide nothing, with commas
+	// between them.
+	Dropped string `json:"-"`
 }
 
 // Contract is one of the accounts, orders or contracts the payer chooses from
@@ -124,7 +128,11 @@ func (c *Client) ask(ctx context.Context, operation string, body []byte) (Reply,
 		return Reply{}, err
 	}
 	reply, err := decodeReply(answer)
-	if err == nil || (operation == opPay && errors.Is(err, errDetails)) {
+	var why unreadable
+	if operation == opPay && isBadDetails(err) && errors.As(err, &why) {
+		reply.Dropped, err = joined(reply.Dropped, why.field), nil
+	}
+	if err == nil {
 		return reply, nil
 	}
 	return Reply{}, c.unreadable(operation, err)
