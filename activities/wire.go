@@ -39,6 +39,8 @@ const (
 	ScheduleSweep     = "sweep"
 	ScheduleBalance   = "balance"
 	ScheduleCatalogue = "catalogue"
+	// ScheduleLedgerMark is paused and starts nothing: its note holds the ledger's mark.
+	ScheduleLedgerMark = "ledger-mark"
 )
 
 // Signals.

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"tolem/api/probes"
+	"tolem/storage"
 )
 
 // livez says that the process answers requests.
@@ -23,7 +24,7 @@ func (s *Server) readyz(c echo.Context) error {
 // readiness is all that accepting and starting payments takes.
 func (s *Server) readiness() *probes.Readiness {
 	checks := []probes.Check{
-		{Name: "ledger", Ask: s.ledger.Ping},
+		{Name: "ledger", Ask: CheckLedger(s.ledger)},
 		{Name: "schema", Ask: s.ledger.CheckSchema},
 		{Name: "temporal", Ask: s.checkTemporal},
 	}
@@ -31,6 +32,16 @@ func (s *Server) readiness() *probes.Readiness {
 		checks = append(checks, probes.Check{Name: "cluster", Ask: s.cluster})
 	}
 	return probes.New(append(checks, probes.Check{Name: "serving", Ask: s.checkServing})...)
+}
+
+// CheckLedger fails while the ledger does not answer, or lacks commits that it once had.
+func CheckLedger(ledger *storage.Ledger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := ledger.CheckGate(); err != nil {
+			return probes.Lack(err.Error())
+		}
+		return ledger.Ping(ctx)
+	}
 }
 
 // checkTemporal asks the frontend's health service.

@@ -37,6 +37,8 @@ const (
 	internalError        problemCode = "internal"
 	partnerUnavailable   problemCode = "partner_unavailable"
 	ledgerUnavailable    problemCode = "ledger_unavailable"
+	ledgerRestored       problemCode = "ledger_restored"
+	ledgerReconciling    problemCode = "ledger_reconciling"
 	catalogueUnavailable problemCode = "catalogue_unavailable"
 	reconciliationBusy   problemCode = "reconciliation_busy"
 	partnerTimeout       problemCode = "partner_timeout"
@@ -61,6 +63,9 @@ const (
 
 // retrySoon is the Retry-After, in seconds, of what usually passes by itself.
 const retrySoon = 5
+
+// retryRestored is that of what people end, in seconds.
+const retryRestored = 30
 
 // problemRow is what a code says to everybody.
 type problemRow struct {
@@ -89,6 +94,8 @@ var problems = map[problemCode]problemRow{
 	internalError:        {http.StatusInternalServerError, "Something broke on our side", 0},
 	partnerUnavailable:   {http.StatusBadGateway, "The processing centre gave no answer", retrySoon},
 	ledgerUnavailable:    {http.StatusServiceUnavailable, "The ledger does not answer", retrySoon},
+	ledgerRestored:       {http.StatusServiceUnavailable, "The ledger was restored from an older state", retryRestored},
+	ledgerReconciling:    {http.StatusServiceUnavailable, "The restored ledger is being compared with the partners", retryRestored},
 	catalogueUnavailable: {http.StatusServiceUnavailable, "The catalogue of services is not known", retrySoon},
 	reconciliationBusy:   {http.StatusServiceUnavailable, "Other registers are being compared", retrySoon},
 	partnerTimeout:       {http.StatusGatewayTimeout, "The processing centre did not answer in time", retrySoon},
@@ -182,6 +189,9 @@ func fromLedger(err error) error {
 	}
 	if refused := storage.Refused(err); refused != nil {
 		return &problem{code: internalError, cause: refused}
+	}
+	if errors.Is(err, storage.ErrRestored) {
+		return restored(err)
 	}
 	return &problem{code: ledgerUnavailable, detail: "send the same request again; with the same Idempotency-Key it takes effect once", cause: err}
 }

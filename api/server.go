@@ -273,7 +273,7 @@ func (s *Server) routes() *echo.Echo {
 	e.IPExtractor = echo.ExtractIPDirect() // nobody asks; the default trusts any X-Forwarded-For
 	e.Use(identify, s.observe, rescue, secure, s.underOwnName, storable)
 	for _, r := range slices.Concat(s.table(), s.instalmentRoutes(), s.collectionRoutes(), s.incidentRoutes()) {
-		handler := r.handler
+		handler := s.gated(r)
 		if r.roles != nil {
 			handler = s.authorise(r.roles, onlyParameters(r.query, handler))
 		}

@@ -46,6 +46,7 @@ type Ledger struct {
 	dialect goose.Dialect
 	file    string // SQLite's; "" on PostgreSQL
 	numbers paymentNumbers
+	gate    gate
 	onEnd   func(domain.Process, string) // nil tells nobody
 
 	onIncident func(OpenIncident) // nil notifies nobody
@@ -55,11 +56,12 @@ type Ledger struct {
 // answers. It does not change the schema: see Migrate. Errors never contain the
 // password of the address.
 func Open(ctx context.Context, address string) (*Ledger, error) {
-	pool, dialect, err := openPool(address)
+	l := &Ledger{}
+	pool, dialect, err := openPool(address, l.checkConnection)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{pool: pool, dialect: dialect}
+	l.pool, l.dialect = pool, dialect
 	if dialect == goose.DialectSQLite3 {
 		l.file = strings.TrimPrefix(address, "sqlite://")
 	}
@@ -72,6 +74,9 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 		SkipDefaultTransaction: true,           // exported methods own their transactions
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})
+	if err == nil {
+		err = l.stopAtGate(l.db)
+	}
 	if err != nil {
 		_ = pool.Close() // as above
 		return nil, fmt.Errorf("open the ledger: %w", err)

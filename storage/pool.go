@@ -11,10 +11,10 @@ import (
 	_ "modernc.org/sqlite" // registers "sqlite"; the driver Temporal's server links too, a second one of that name panics
 )
 
-func openPool(address string) (*sql.DB, goose.Dialect, error) {
+func openPool(address string, onConnect connectionCheck) (*sql.DB, goose.Dialect, error) {
 	switch {
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
-		pool, err := openPostgres(address)
+		pool, err := openPostgres(address, onConnect)
 		return pool, goose.DialectPostgres, err
 	case strings.HasPrefix(address, "sqlite://"):
 		pool, err := openSQLite(strings.TrimPrefix(address, "sqlite://"))

@@ -38,11 +38,12 @@ const sqlReadOnly = "25006"
 // prepared statements. Behind one, statements are sent unprepared, unless the address says
 // how (default_query_exec_mode).
 type sessions struct {
+	onConnect connectionCheck
 	modeGiven bool        // the address says how statements are sent
 	pooled    atomic.Bool // a pooler was met
 }
 
-func openPostgres(address string) (*sql.DB, error) {
+func openPostgres(address string, onConnect connectionCheck) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, errors.New("the ledger's address is not a valid postgres:// URL")
@@ -51,7 +52,7 @@ func openPostgres(address string) (*sql.DB, error) {
 	if err != nil {
 		return nil, errors.New("the ledger's address is not a valid postgres:// URL") // it may hold a password
 	}
-	s := &sessions{modeGiven: given.Query().Has("default_query_exec_mode")}
+	s := &sessions{onConnect: onConnect, modeGiven: given.Query().Has("default_query_exec_mode")}
 	options := []stdlib.OptionOpenDB{stdlib.OptionBeforeConnect(s.prepare), stdlib.OptionAfterConnect(s.check)}
 	wanted := given.Query().Get("target_session_attrs")
 	if wanted == "" && config.ValidateConnect == nil {
@@ -80,9 +81,23 @@ func (s *sessions) prepare(_ context.Context, config *pgx.ConnConfig) error {
 	return nil
 }
 
-// check looks for a pooler in a session just opened: the process id that we were given is the
-// pooler's invention then. The session is opened another time, as prepare says.
+// connectionCheck says why a session just opened is not to be used.
+type connectionCheck func(ctx context.Context, conn *pgx.Conn) error
+
+// check looks for a pooler in a session just opened, and then at the ledger that it reached.
 func (s *sessions) check(ctx context.Context, conn *pgx.Conn) error {
+	if err := s.findPooler(ctx, conn); err != nil {
+		return err
+	}
+	if err := s.onConnect(ctx, conn); err != nil {
+		return discard(ctx, conn, err)
+	}
+	return nil
+}
+
+// findPooler sees that the process id that we were given is a pooler's invention. The session
+// is opened another time then, as prepare says.
+func (s *sessions) findPooler(ctx context.Context, conn *pgx.Conn) error {
 	if s.modeGiven || s.pooled.Load() {
 		return nil
 	}

@@ -147,7 +147,7 @@ func TestWireNames(t *testing.T) {
 	add("update", activities.UpdateChoose, activities.UpdateDecide)
 	add("signal", activities.NudgeSignal, activities.SignalMore)
 	add("queue", activities.QueueMain, activities.QueueProcessing, activities.QueueCFRONT, activities.QueueABS, activities.QueueLoxon)
-	add("schedule", activities.ScheduleSweep, activities.ScheduleBalance, activities.ScheduleCatalogue)
+	add("schedule", activities.ScheduleSweep, activities.ScheduleBalance, activities.ScheduleCatalogue, activities.ScheduleLedgerMark)
 	for _, key := range workflows.SearchAttributes() {
 		add("attribute", key.GetName()+" "+key.GetValueType().String())
 	}

@@ -124,6 +124,14 @@ var moments = map[string][]moment{
 		{[]string{`tolem_ledger_up{instance="a"} 1x9`, `tolem_ledger_up{instance="b"} 0x9`}, 2 * time.Minute, []string{"An API cannot read the ledger"}},
 		{[]string{`tolem_ledger_up{instance="a"} 1x9`, `tolem_ledger_up{instance="b"} 0x1 1x9`}, 3 * time.Minute, nil},
 	},
+	"LedgerRestored": {
+		{[]string{`tolem_ledger_gate{instance="a"} 2x9`, `tolem_ledger_gate{instance="b"} 0x9`}, time.Minute, []string{"The ledger lost commits, and nothing is sent or accepted"}},
+		{[]string{`tolem_ledger_gate{instance="a"} 1x9`}, time.Minute, nil},
+	},
+	"LedgerReconciling": {
+		{[]string{`tolem_ledger_gate{instance="a"} 1x30`}, 16 * time.Minute, []string{"A restored ledger is being reconciled, and callers get 503"}},
+		{[]string{`tolem_ledger_gate{instance="a"} 1x5 0x30`}, 16 * time.Minute, nil},
+	},
 	"NoApi": {
 		{[]string{`up{job="worker"} 1x9`}, time.Minute, []string{"No API answers"}}, // gone from DNS
 		{[]string{`up{job="api",instance="a"} 0x9`, `up{job="api",instance="b"} 1x9`}, 5 * time.Minute, nil},

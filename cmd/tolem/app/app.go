@@ -62,6 +62,7 @@ type Running struct {
 	server   *api.Server
 	probes   *http.Server // the worker's; nil without METRICS_ADDR
 	polling  atomic.Bool
+	mark     *markKeeper
 }
 
 // Start runs the parts over one Temporal client, so that a worker in the same
@@ -109,6 +110,11 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		if err = r.meetCluster(ctx, c, registry, parts); err != nil {
 			return r, err
 		}
+	}
+	if err = r.keepMark(ctx, c, parts); err != nil {
+		return r, err
+	}
+	if parts.Worker {
 		err = r.startWorker(ctx, c, partners{centre, bank}, activities.NewMetrics(registry))
 		if err != nil {
 			return r, err
@@ -272,6 +278,9 @@ func (r *Running) Stop() {
 	}
 	if r.loxon != nil {
 		_ = r.loxon.Close() // the workers have finished; an event that was not acknowledged is told again
+	}
+	if r.mark != nil {
+		r.mark.end()
 	}
 	if r.temporal != nil {
 		r.temporal.Close()

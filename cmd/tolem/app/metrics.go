@@ -14,6 +14,7 @@ import (
 func (r *Running) measure(c *Config, parts Parts) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(activities.GateMetric(r.ledger))
 	r.ledger.OnEnd(activities.CountEnds(registry))
 	if parts.API { // by APIs only: see there
 		registry.MustRegister(activities.NewLedgerMetrics(r.ledger, activities.LedgerReadEvery))

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 
+	"tolem/api"
 	"tolem/api/hosts"
 	"tolem/api/probes"
 )
@@ -28,7 +29,7 @@ const (
 // loopback address only this machine's own names are answered.
 func (r *Running) serveProbes(l net.Listener, c *cluster, registry *prometheus.Registry) {
 	ready := probes.New(
-		probes.Check{Name: "ledger", Ask: r.ledger.Ping},
+		probes.Check{Name: "ledger", Ask: api.CheckLedger(r.ledger)},
 		probes.Check{Name: "schema", Ask: r.ledger.CheckSchema},
 		probes.Check{Name: "temporal", Ask: func(ctx context.Context) error {
 			_, err := c.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
