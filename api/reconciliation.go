@@ -190,7 +190,8 @@ func (s *Server) dayPage(ctx context.Context, date string, after domain.AgentTra
 	return page, nil
 }
 
-// exportCSV writes rows in the columns of reconciliation.Columns.
+// exportCSV writes rows in the columns of reconciliation.Columns. What others gave is written
+// as a cell that begins no formula.
 func exportCSV(out *bufio.Writer, _ string) (write func(storage.DayRow) error, end func() error) {
 	w := csv.NewWriter(out)               // writes into out's own buffer: there is nothing else to flush
 	_ = w.Write(reconciliation.Columns()) // a bufio.Writer keeps its error for the next call
@@ -200,8 +201,9 @@ func exportCSV(out *bufio.Writer, _ string) (write func(storage.DayRow) error, e
 			transaction = strconv.FormatInt(*p.TransactionID, 10)
 		}
 		return w.Write([]string{
-			p.ID.String(), transaction, p.AgentTransactionDate, p.TransactionDate, p.StatusDate,
-			p.ServiceID, amountText(p.AmountTo), amountText(p.AmountFrom), string(p.State), string(correctionOf(p)),
+			p.ID.String(), transaction, p.AgentTransactionDate, reconciliation.Cell(p.TransactionDate), reconciliation.Cell(p.StatusDate),
+			reconciliation.Cell(p.ServiceID), amountText(p.AmountTo), amountText(p.AmountFrom), string(p.State), string(correctionOf(p)),
+			reconciliation.Text(p.ID.String()), reconciliation.Text(transaction), reconciliation.Text(amountText(p.AmountTo)),
 		})
 	}
 	return write, func() error { return nil }

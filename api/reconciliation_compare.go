@@ -13,12 +13,15 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"mime"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/text/encoding/charmap"
 
 	"tolem/domain"
 	"tolem/reconciliation"
@@ -37,8 +40,9 @@ func (s *Server) compareDay(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !hasType(c.Request().Header, mediaCSV) {
-		return &problem{code: unsupportedMediaType, detail: "send Content-Type: text/csv in UTF-8, not compressed"}
+	decode, ok := registerCharset(c.Request().Header)
+	if !ok {
+		return &problem{code: unsupportedMediaType, detail: "send Content-Type: text/csv in UTF-8, UTF-16 or windows-1251, not compressed"}
 	}
 	select {
 	case s.comparing <- struct{}{}:
@@ -49,7 +53,7 @@ func (s *Server) compareDay(c echo.Context) error {
 	ctx, cancel := takeTime(c)
 	defer cancel()
 	digest := sha256.New()
-	register, err := readRegister(c, digest)
+	register, err := readRegister(c, decode, digest)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,11 @@ func (s *Server) compareDay(c echo.Context) error {
 			return report(d)
 		},
 	})
-	if err != nil {
+	var bad *reconciliation.BadRegister
+	switch {
+	case errors.As(err, &bad):
+		return badRegister(bad)
+	case err != nil:
 		return fmt.Errorf("compare a day: %w", err)
 	}
 	view := comparisonView{Date: date, Result: result, RegisterSHA256: hex.EncodeToString(digest.Sum(nil)), IgnoredColumns: register.Ignored()}
@@ -86,13 +94,32 @@ func (s *Server) compareDay(c echo.Context) error {
 	return nil
 }
 
+// registerCharset is what makes text of a register in the charset that its sender declares.
+// The mark of UTF-16 says itself what it is.
+func registerCharset(h http.Header) (decode func(io.Reader) io.Reader, ok bool) {
+	decode = func(r io.Reader) io.Reader { return r }
+	kind, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	if err == nil && kind == mediaCSV {
+		switch strings.ToLower(parameters["charset"]) {
+		case "utf-16":
+			h = h.Clone()
+			h.Set(echo.HeaderContentType, mediaCSV)
+		case "windows-1251":
+			h = h.Clone()
+			h.Set(echo.HeaderContentType, mediaCSV)
+			decode = charmap.Windows1251.NewDecoder().Reader
+		}
+	}
+	return decode, hasType(h, mediaCSV)
+}
+
 // readRegister reads the body, and hashes it.
-func readRegister(c echo.Context, digest hash.Hash) (*reconciliation.Register, error) {
+func readRegister(c echo.Context, decode func(io.Reader) io.Reader, digest hash.Hash) (*reconciliation.Register, error) {
 	if c.Request().ContentLength > maxRegister {
 		return nil, tooLongRegister() // before it is sent
 	}
 	body := http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxRegister)
-	register, err := reconciliation.ReadRegister(io.TeeReader(body, digest), reconciliation.Limits{Rows: maxRows})
+	register, err := reconciliation.ReadRegister(decode(io.TeeReader(body, digest)), reconciliation.Limits{Rows: maxRows})
 	var bad *reconciliation.BadRegister
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
@@ -100,17 +127,21 @@ func readRegister(c echo.Context, digest hash.Hash) (*reconciliation.Register, e
 	case err == nil:
 		return register, nil
 	case errors.As(err, &bad):
-		p := &problem{code: invalidRequest, detail: "lines lists the first rules that the register breaks; nothing was compared"}
-		for _, b := range bad.Problems {
-			p.lines = append(p.lines, lineError{b.Line, b.Column, string(b.Rule), b.Message})
-		}
-		return nil, p
+		return nil, badRegister(bad)
 	case errors.As(err, &tooLarge), errors.Is(err, reconciliation.ErrTooManyRows):
 		return nil, tooLongRegister()
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return nil, &problem{code: requestTimeout, detail: "send the whole register within " + dayLimit.String()}
 	}
 	return nil, &problem{code: invalidRequest, detail: "the body broke off; nothing was compared"}
+}
+
+func badRegister(bad *reconciliation.BadRegister) *problem {
+	p := &problem{code: invalidRequest, detail: "lines lists the first rules that the register breaks; nothing was compared"}
+	for _, b := range bad.Problems {
+		p.lines = append(p.lines, lineError{b.Line, b.Column, string(b.Rule), b.Message})
+	}
+	return p
 }
 
 func tooLongRegister() *problem {
@@ -213,6 +244,7 @@ var reportColumns = []string{
 	"class", "kind", "line", "firstLine", "agentTransactionId",
 	"hereDate", "hereTransactionId", "hereServiceId", "hereAmountTo", "hereState",
 	"thereDate", "thereTransactionId", "thereServiceId", "thereAmountTo", "thereState", "hereCorrection",
+	"agentTransactionIdText",
 }
 
 // reportCSV writes the differences and, as the last row, the class summary with
@@ -223,12 +255,12 @@ func reportCSV(out *bufio.Writer) (reportFunc, endFunc) {
 	report := func(d reconciliation.Difference) error {
 		row := []string{string(d.Class), string(d.Kind), positive(int64(d.Line)), positive(int64(d.FirstLine)), d.ID.String()}
 		if h := d.Here; h != nil {
-			row = append(row, h.AgentTransactionDate, positive(h.TransactionID), h.ServiceID, amountText(h.AmountTo), string(h.State))
+			row = append(row, h.AgentTransactionDate, positive(h.TransactionID), reconciliation.Cell(h.ServiceID), amountText(h.AmountTo), string(h.State))
 		} else {
 			row = append(row, "", "", "", "", "")
 		}
 		if t := d.There; t != nil {
-			row = append(row, t.AgentTransactionDate, positive(t.TransactionID), t.ServiceID, amountText(t.AmountTo), t.State)
+			row = append(row, t.AgentTransactionDate, positive(t.TransactionID), reconciliation.Cell(t.ServiceID), amountText(t.AmountTo), t.State)
 		} else {
 			row = append(row, "", "", "", "", "")
 		}
@@ -236,7 +268,7 @@ func reportCSV(out *bufio.Writer) (reportFunc, endFunc) {
 		if d.Here != nil {
 			correction = string(d.Here.Correction)
 		}
-		return w.Write(append(row, correction))
+		return w.Write(append(row, correction, reconciliation.Text(d.ID.String())))
 	}
 	end := func(v comparisonView) error {
 		rest, err := marshalComparison(v)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"tolem/domain"
 )
@@ -31,10 +32,12 @@ const (
 	KindTransactionID Kind = "transactionId" // mismatch; duplicate: another payment has this transactionId
 	KindServiceID     Kind = "serviceId"     // mismatch
 	KindDate          Kind = "date"          // mismatch: another day, in our ledger or in the register
-	KindOpenHere      Kind = "open_here"     // mismatch: open here, absent there or only a duplicate, on line: where the money is, nobody knows
-	KindAbsent        Kind = "absent"        // missingThere, missingHere
-	KindRepeated      Kind = "repeated"      // missingThere: the register has it only as a duplicate, on line
-	KindID            Kind = "id"            // duplicate: the same agentTransactionId again
+	// mismatch: open here, and absent there or, on line, only a duplicate or what a spreadsheet
+	// may have left of its id: where the money is, nobody knows
+	KindOpenHere Kind = "open_here"
+	KindAbsent   Kind = "absent"   // missingThere, missingHere
+	KindRepeated Kind = "repeated" // missingThere: the register has it only as a duplicate, on line
+	KindID       Kind = "id"       // duplicate: the same agentTransactionId again
 )
 
 // Row is a payment of ours. It holds nothing personal.
@@ -112,7 +115,8 @@ func (d Difference) OpenAndAbsent() bool { return d.Kind == KindOpenHere && d.Li
 type Comparison struct {
 	Date     string // 2006-01-02
 	Register *Register
-	// Ours are the day's payments, ids rising.
+	// Ours are the day's payments, ids rising. It is gone through twice where the register
+	// looks destroyed.
 	Ours iter.Seq2[Row, error]
 	// Elsewhere finds those of at most 500 payments that our ledger has on any
 	// day, in no order.
@@ -125,13 +129,17 @@ type Comparison struct {
 // for at most: one statement.
 const lookUp = 500
 
-// Compare goes through both sides once. Its memory is the register's and 500
-// differences. It fails with the error of one of c's functions, or when a sum
-// does not fit; what was reported until then is no reconciliation.
+// Compare goes through both sides. Its memory is the register's and 500
+// differences. It fails with a *BadRegister, before anything is reported, where a
+// spreadsheet cut the register's numbers; with the error of one of c's functions, or when a
+// sum does not fit: what was reported until then is no reconciliation.
 func Compare(ctx context.Context, c Comparison) (Result, error) {
 	day, ok := dayOf(c.Date)
-	if !ok {
+	if _, err := time.Parse(time.DateOnly, c.Date); err != nil || !ok {
 		return Result{}, fmt.Errorf("compare a day: %q is not written 2006-01-02", c.Date)
+	}
+	if err := c.destroyed(); err != nil {
+		return Result{}, err
 	}
 	m := merge{Comparison: c, day: day}
 	m.result.Rows.There = c.Register.Len()

@@ -61,10 +61,11 @@ func (m *merge) both(ctx context.Context, ours Row) error {
 	}
 	var d Difference
 	var report bool
+	var err error
 	if theirs != nil {
 		d, report = m.compare(ours, theirs)
-	} else {
-		d, report = m.absentThere(ours, repeated)
+	} else if d, report, err = m.absentThere(ctx, ours, repeated); err != nil {
+		return err
 	}
 	if report {
 		if err := m.add(ctx, d); err != nil {
@@ -115,7 +116,7 @@ func (m *merge) compare(ours Row, theirs *entry) (d Difference, report bool) {
 // absentThere takes a payment of ours that the register does not have, or only as
 // a duplicate, repeated. What did not move agrees with that; what moved is missing
 // there; of an open one nobody knows where the money is.
-func (m *merge) absentThere(ours Row, repeated *entry) (d Difference, report bool) {
+func (m *merge) absentThere(ctx context.Context, ours Row, repeated *entry) (d Difference, report bool, err error) {
 	here := ours
 	d = Difference{ID: ours.ID, Here: &here}
 	switch ours.effect() {
@@ -125,20 +126,38 @@ func (m *merge) absentThere(ours Row, repeated *entry) (d Difference, report boo
 		if repeated != nil {
 			d.Kind, d.Line = KindRepeated, int(repeated.line)
 		}
-		return d, true
+		return d, true, nil
 	case notMoved:
 		m.result.Counts.Match++
 		m.result.Rows.OnlyHere++
-		return Difference{}, false
+		return Difference{}, false, nil
 	default:
 		m.result.Counts.Mismatch++
 		m.result.Rows.OnlyHere++
 		d.Class, d.Kind = Mismatch, KindOpenHere
+		if repeated == nil {
+			repeated, err = m.remains(ctx, ours.ID)
+		}
 		if repeated != nil {
 			d.Line = int(repeated.line)
 		}
-		return d, true
+		return d, true, err
 	}
+}
+
+// remains is the row that has what a spreadsheet may have left of an id, if that is no
+// payment of ours; nil for none. A register with such a row does not say that the payment
+// is absent.
+func (m *merge) remains(ctx context.Context, id domain.AgentTransactionID) (*entry, error) {
+	e := m.Register.remains(id)
+	if e == nil {
+		return nil, nil
+	}
+	found, err := m.Elsewhere(ctx, []domain.AgentTransactionID{e.id})
+	if err != nil || len(found) > 0 {
+		return nil, err
+	}
+	return e, nil
 }
 
 // differs is the gravest difference between a payment and its row; "" is none.

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
+	"slices"
 
 	"tolem/domain"
 )
@@ -25,16 +22,23 @@ const (
 )
 
 // ReadRegister reads a register: CSV with a header that names the columns in any
-// order, in UTF-8 with or without a byte order mark, separated by commas or
-// semicolons, lines ending in LF or CRLF, fields quoted or not. Empty lines are
-// nothing. Names of columns and states are taken in any case.
+// order, at most 20 lines of titles above it, separated by commas, semicolons or tabs, lines
+// ending in LF, CRLF or CR, fields quoted or not; in UTF-8 with or without a byte order mark,
+// in UTF-16 with one, in windows-1251 where a line can be nothing else. Empty lines are
+// nothing, as are lines of sums. Names of columns and states are taken in any case. What
+// spreadsheets make of values is read where there is one way to read it.
 //
-// It returns a *BadRegister when rules are broken, ErrTooManyRows beyond the
-// limit, or r's error; never half a register.
+// It returns a *BadRegister when rules are broken, with one problem of rule RuleDestroyed
+// where a spreadsheet has destroyed what it says, ErrTooManyRows beyond the limit, or r's
+// error; never half a register.
 func ReadRegister(r io.Reader, limits Limits) (*Register, error) {
-	reading := reading{records: newRecords(r), register: &Register{services: []string{""}}, services: map[string]uint16{"": 0}}
+	in, workbook := text(r)
+	if workbook {
+		return nil, &BadRegister{[]Problem{{1, "", RuleCSV, "must be CSV and not a spreadsheet's own file: save it as CSV UTF-8"}}}
+	}
+	reading := reading{records: newRecords(in), register: &Register{services: []string{""}}, services: map[string]uint16{"": 0}}
 	err := reading.header()
-	for err == nil && len(reading.problems) < maxProblems {
+	for err == nil && len(reading.problems) < maxProblems && !reading.destroyed {
 		if err = reading.row(); err == nil && reading.register.Len() > limits.Rows {
 			return nil, ErrTooManyRows
 		}
@@ -58,10 +62,16 @@ type reading struct {
 	services map[string]uint16
 	problems []Problem
 	scratch  []byte
+
+	destroyed bool // by a spreadsheet: one problem says it, the rest would be its consequences
 }
 
 func (r *reading) wrong(line int, column string, rule Rule, message string) {
-	if len(r.problems) < maxProblems {
+	switch {
+	case r.destroyed:
+	case rule == RuleDestroyed:
+		r.destroyed, r.problems = true, []Problem{{line, column, rule, message}}
+	case len(r.problems) < maxProblems:
 		r.problems = append(r.problems, Problem{line, column, rule, message})
 	}
 }
@@ -76,9 +86,6 @@ func (r *reading) record() (line int, ok bool, err error) {
 	}
 	if err != nil {
 		return line, false, err
-	}
-	if r.separator == 0 {
-		r.separator = separatorOf(record)
 	}
 	if err := r.split(record); err != nil {
 		r.wrong(line, r.name(len(r.fields)), RuleCSV, err.Error())
@@ -95,69 +102,19 @@ func (r *reading) name(field int) string {
 	return ""
 }
 
-// header reads the names of the columns. A header with problems ends the
-// reading: nothing after it can be understood.
-func (r *reading) header() error {
-	line, ok, err := r.record()
-	switch {
-	case errors.Is(err, io.EOF) && len(r.problems) == 0:
-		r.wrong(line, "", RuleRequired, "must be a header that names the columns")
-		return io.EOF
-	case err != nil:
-		return err
-	case !ok:
-		return io.EOF
+// value is what a field of the record says; "" of one that is not there, as spreadsheets
+// leave out empty ones at the ends of lines.
+func (r *reading) value(field int) []byte {
+	if field >= len(r.fields) {
+		return nil
 	}
-	for i := range r.at {
-		r.at[i] = -1
-	}
-	if len(r.fields) > maxColumns {
-		r.wrong(line, "", RuleTooLong, fmt.Sprintf("must name at most %d columns", maxColumns))
-		return io.EOF
-	}
-	for i, name := range r.fields {
-		known := columnOf(name)
-		r.of = append(r.of, known)
-		switch {
-		case known < 0:
-			r.ignore(line, name)
-		case r.at[known] >= 0:
-			r.wrong(line, columns[known], RuleDuplicate, "must stand once")
-		default:
-			r.at[known] = i
-		}
-	}
-	for _, c := range mandatory {
-		if r.at[c] < 0 {
-			r.wrong(line, columns[c], RuleRequired, "must be a column; the first line names them, in UTF-8")
-		}
-	}
-	if len(r.problems) > 0 {
-		return io.EOF
-	}
-	return nil
+	return plain(r.fields[field])
 }
 
-// columnOf finds a column by its name in any case; -1 when nobody knows it.
-func columnOf(name []byte) column {
-	for c, known := range columns {
-		if strings.EqualFold(known, string(name)) {
-			return column(c)
-		}
-	}
-	return -1
-}
-
-// ignore remembers the name of a column that nobody knows, for the answer.
-func (r *reading) ignore(line int, name []byte) {
-	switch {
-	case len(name) > maxColumnName:
-		r.wrong(line, "", RuleTooLong, fmt.Sprintf("must name columns in at most %d bytes", maxColumnName))
-	case !utf8.Valid(name) || strings.ContainsFunc(string(name), unicode.IsControl):
-		r.wrong(line, "", RuleText, "must be UTF-8 without control characters")
-	case len(name) > 0:
-		r.register.ignored = append(r.register.ignored, string(name))
-	}
+// surplus says that a record has a value for which the header names no column.
+func (r *reading) surplus() bool {
+	return len(r.fields) > len(r.of) &&
+		slices.ContainsFunc(r.fields[len(r.of):], func(field []byte) bool { return len(field) > 0 })
 }
 
 // row reads one row into the register. A broken one is a problem, not an error:
@@ -167,8 +124,11 @@ func (r *reading) row() error {
 	if err != nil || !ok {
 		return err
 	}
-	if len(r.fields) != len(r.of) {
-		r.wrong(line, "", RuleCSV, fmt.Sprintf("must have as many fields as the header, %d", len(r.of)))
+	switch {
+	case !slices.ContainsFunc(r.fields, func(field []byte) bool { return len(field) > 0 }), r.isTotal():
+		return nil
+	case r.surplus():
+		r.wrong(line, "", RuleCSV, fmt.Sprintf("must have as many fields as the header, %d; is a comma in an amount not quoted?", len(r.of)))
 		return nil
 	}
 	e := entry{line: uint32(line), amountTo: noAmount} // a body has fewer than 2^32 bytes
@@ -177,7 +137,7 @@ func (r *reading) row() error {
 		if read == nil || r.at[c] < 0 {
 			continue
 		}
-		if rule, message := read(r, r.fields[r.at[c]], &e); rule != "" {
+		if rule, message := read(r, r.value(r.at[c]), &e); rule != "" {
 			r.wrong(line, columns[c], rule, message)
 		}
 	}
@@ -198,116 +158,4 @@ func (r *reading) row() error {
 	}
 	r.register.add(e)
 	return nil
-}
-
-// readers read the values that are compared; they return the rule that a value
-// breaks, or "".
-var readers = [numColumns]func(r *reading, value []byte, e *entry) (Rule, string){
-	columnID:            readID,
-	columnTransactionID: readTransactionID,
-	columnDate:          readDate,
-	columnServiceID:     readServiceID,
-	columnAmountTo:      readAmountTo,
-	columnState:         readState,
-}
-
-func readID(_ *reading, value []byte, e *entry) (Rule, string) {
-	id, err := domain.ParseAgentTransactionID(string(value))
-	if err != nil {
-		return RuleFormat, "must be 1 to 18 digits, not beginning with 0"
-	}
-	e.id = id
-	return "", ""
-}
-
-// readTransactionID takes 0 for none: a payment that was refused may have none.
-// [assumption]
-func readTransactionID(_ *reading, value []byte, e *entry) (Rule, string) {
-	if len(value) == 0 || string(value) == "0" {
-		return "", ""
-	}
-	id, err := domain.ParseAgentTransactionID(string(value)) // "так же целое число длиной до 18 знаков"
-	if err != nil {
-		return RuleFormat, "must be empty or 1 to 18 digits, not beginning with 0"
-	}
-	e.transactionID = int64(id)
-	return "", ""
-}
-
-// readDate keeps the day. "YYYY-MM-DDThh:mm:ss"; the day alone is taken too.
-func readDate(_ *reading, value []byte, e *entry) (Rule, string) {
-	if len(value) == 0 {
-		return "", ""
-	}
-	day, ok := dayOf(string(value))
-	if !ok {
-		return RuleFormat, "must be empty, YYYY-MM-DDThh:mm:ss or YYYY-MM-DD"
-	}
-	e.day = day
-	return "", ""
-}
-
-// dayOf reads a day, alone or with its time, as the number 20060102.
-func dayOf(text string) (day int32, ok bool) {
-	layout := "2006-01-02T15:04:05"
-	if len(text) == len(time.DateOnly) {
-		layout = time.DateOnly
-	}
-	at, err := time.Parse(layout, text)
-	if err != nil || len(text) != len(layout) { // the length: fractions of a second are no part of it
-		return 0, false
-	}
-	return int32(at.Year()*10000 + int(at.Month())*100 + at.Day()), true // a year has four digits
-}
-
-func readServiceID(r *reading, value []byte, e *entry) (Rule, string) {
-	if at, known := r.services[string(value)]; known {
-		e.service = at
-		return "", ""
-	}
-	switch {
-	case utf8.RuneCount(value) > maxServiceID:
-		return RuleTooLong, fmt.Sprintf("must have at most %d characters", maxServiceID)
-	case !utf8.Valid(value) || strings.ContainsFunc(string(value), unicode.IsControl):
-		return RuleText, "must be UTF-8 without control characters"
-	case len(r.register.services) > maxServices:
-		return RuleTooLong, fmt.Sprintf("must not be the %dth different one", maxServices+1)
-	}
-	e.service = uint16(len(r.register.services)) // maxServices
-	name := string(value)
-	r.services[name] = e.service
-	r.register.services = append(r.register.services, name)
-	return "", ""
-}
-
-// readAmountTo takes an empty amount; row refuses it where money moved.
-func readAmountTo(_ *reading, value []byte, e *entry) (Rule, string) {
-	if len(value) == 0 {
-		return "", ""
-	}
-	amount, err := domain.ParseMoney(string(value))
-	switch {
-	case err != nil:
-		return RuleFormat, "must be an amount such as 200.00"
-	case amount < 0 || amount > maxAmount:
-		return RuleRange, "must be from 0 to " + maxAmount.String()
-	}
-	e.amountTo = amount
-	return "", ""
-}
-
-func readState(r *reading, value []byte, e *entry) (Rule, string) {
-	r.scratch = r.scratch[:0]
-	for _, c := range value {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		r.scratch = append(r.scratch, c)
-	}
-	at, known := wordAt[string(r.scratch)]
-	if !known {
-		return RuleState, "must be a state of a payment, a code of the protocol's table 1, or one of the words in the contract"
-	}
-	e.word = at
-	return "", ""
 }

@@ -1,9 +1,12 @@
 package reconciliation
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -110,15 +113,21 @@ func TestBadRegisters(t *testing.T) {
 		"agentTransactionId,amountTo,state" + strings.Repeat(",x", 200) + "\n": "1//too_long",
 		"agentTransactionId,amountTo,\"state\n":                                "1//csv",
 		"\"agentTransactionId\"x,amountTo,state\n":                             "1//csv",
-		short + "1,1\n":                         "2//csv",
-		short + "1,1,0,\n":                      "2//csv",
+		short + "1,1\n":                         "2/state/state",
+		short + "1,1,0,1\n":                     "2//csv",
+		short + "1,200,00,0\n":                  "2//csv",
 		short + "1,1,0\n" + private + "x,1,0\n": "3/agentTransactionId/format",
 		short + "01,1,0\n":                      "2/agentTransactionId/format",
 		short + "0,1,0\n":                       "2/agentTransactionId/format",
 		short + "1234567890123456789,1,0\n":     "2/agentTransactionId/format",
-		short + "1.75E+17,1,0\n":                "2/agentTransactionId/format",
+		short + "1.75E+17,1,0\n":                "2/agentTransactionId/destroyed",
+		short + "x,1,0\n1,1,0\n1,75E+017,1,0":   "2/agentTransactionId/format 4//csv",
+		short + "x,1,0\n1,05.окт,0\n3,x,0":      "3/amountTo/destroyed",
+		short + "1,oct-50,0\n":                  "2/amountTo/destroyed",
+		short + "########,1,0\n":                "2/agentTransactionId/destroyed",
 		short + ",1,0\n":                        "2/agentTransactionId/format",
-		short + "1,\"200,00\",0\n":              "2/amountTo/format",
+		short + "1,\"1,234\",0\n":               "2/amountTo/format",
+		short + "1,200.000,0\n":                 "2/amountTo/format",
 		short + "1," + private + ".001,0\n":     "2/amountTo/format",
 		short + "1,-1,0\n":                      "2/amountTo/range",
 		short + "1,10000000000,0\n":             "2/amountTo/range",
@@ -134,7 +143,7 @@ func TestBadRegisters(t *testing.T) {
 		short + "1,1," + strings.Repeat("0", maxRecord):                                         "2//csv",
 		"agentTransactionDate,agentTransactionId,amountTo,state\n2026-02-30,1,1,0\n":            "2/agentTransactionDate/format",
 		"agentTransactionDate,agentTransactionId,amountTo,state\n2026-02-17T12:00:00.5,1,1,0\n": "2/agentTransactionDate/format",
-		"agentTransactionDate,agentTransactionId,amountTo,state\n17.02.2026,1,1,0\n":            "2/agentTransactionDate/format",
+		"agentTransactionDate,agentTransactionId,amountTo,state\n2/3/2026,1,1,0\n":              "2/agentTransactionDate/format",
 		"transactionId,agentTransactionId,amountTo,state\n-1,1,1,0\n":                           "2/transactionId/format",
 		"serviceId,agentTransactionId,amountTo,state\n\xff,1,1,0\n":                             "2/serviceId/text",
 		"serviceId,agentTransactionId,amountTo,state\n" + strings.Repeat("x", 65) + ",1,1,0\n":  "2/serviceId/too_long",
@@ -226,8 +235,26 @@ func FuzzReadRegister(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	files, err := filepath.Glob("testdata/*.*")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, name := range files {
+		seed, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		lines := strings.Split(string(body), "\n")
+		var lines []string
+		if in, workbook := text(bytes.NewReader(body)); !workbook {
+			all, err := io.ReadAll(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = strings.Split(string(all), "\n")
+		}
 		r, err := ReadRegister(strings.NewReader(string(body)), Limits{Rows: 1000})
 		var bad *BadRegister
 		if errors.As(err, &bad) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"unicode/utf8"
 )
 
 // maxRecord bounds one record, in bytes; a record of ours has 150. It is what
@@ -25,16 +26,13 @@ type records struct {
 	separator byte
 	lines     int      // read so far
 	joined    []byte   // a record of several lines
+	windows   bool     // a record was in windows-1251: so is the rest
 	fields    [][]byte // of the record; valid until the next one
 }
 
-// newRecords skips a byte order mark.
+// newRecords reads text: lines end in LF.
 func newRecords(r io.Reader) *records {
-	in := bufio.NewReaderSize(r, maxRecord)
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
-		_, _ = in.Discard(3) // they were just peeked at
-	}
-	return &records{in: in}
+	return &records{in: bufio.NewReaderSize(r, maxRecord)}
 }
 
 // next reads the next record that is not empty, without its line's end. line is
@@ -51,10 +49,14 @@ func (r *records) next() (record []byte, line int, err error) {
 				return nil, line, err
 			}
 		}
-		record = bytes.TrimSuffix(bytes.TrimSuffix(record, []byte{'\n'}), []byte{'\r'})
-		if len(record) > 0 {
-			return record, line, nil
+		record = bytes.TrimSuffix(record, []byte{'\n'})
+		if len(record) == 0 {
+			continue
 		}
+		if !utf8.Valid(record) {
+			record = r.fromWindows(record)
+		}
+		return record, line, nil
 	}
 }
 
@@ -110,6 +112,9 @@ func (r *records) split(record []byte) error {
 
 // cut takes the first field; more says that a separator came after it.
 func cut(s []byte, separator byte) (field, rest []byte, more bool, err error) {
+	if bytes.HasPrefix(s, []byte(`="`)) {
+		s = s[1:] // Excel's own: ="text"
+	}
 	if len(s) == 0 || s[0] != '"' {
 		field, rest, more = bytes.Cut(s, []byte{separator})
 		if bytes.IndexByte(field, '"') >= 0 {
@@ -134,25 +139,4 @@ func cut(s []byte, separator byte) (field, rest []byte, more bool, err error) {
 		}
 	}
 	return nil, nil, false, errUnclosed
-}
-
-// separatorOf is a comma, or the semicolon when the header has more of them
-// outside quotes.
-func separatorOf(header []byte) byte {
-	commas, semicolons, quoted := 0, 0, false
-	for _, c := range header {
-		switch {
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == ',':
-			commas++
-		case c == ';':
-			semicolons++
-		}
-	}
-	if semicolons > commas {
-		return ';'
-	}
-	return ','
 }

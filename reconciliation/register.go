@@ -12,7 +12,8 @@ import (
 // Columns lists the columns of an export and of a register, in the order in
 // which we export them. Those that a register must have are agentTransactionId,
 // amountTo and state; transactionId, agentTransactionDate and serviceId are
-// compared where it has them, the rest is not looked at.
+// compared where it has them, the rest is not looked at. A number in a column …Text goes
+// before what a spreadsheet left of the same number in the other.
 func Columns() []string { return slices.Clone(columns[:]) }
 
 // column is the index of a column in columns.
@@ -29,12 +30,16 @@ const (
 	columnAmountFrom
 	columnState
 	columnCorrection
+	columnIDText // three of them once more, as Text, of which spreadsheets destroy nothing
+	columnTransactionIDText
+	columnAmountToText
 	numColumns
 )
 
 var columns = [numColumns]string{
 	"agentTransactionId", "transactionId", "agentTransactionDate", "transactionDate", "statusDate",
 	"serviceId", "amountTo", "amountFrom", "state", "correction",
+	"agentTransactionIdText", "transactionIdText", "amountToText",
 }
 
 // mandatory are the columns without which nothing can be compared.
@@ -55,18 +60,19 @@ type Rule string
 const (
 	RuleCSV       Rule = "csv"       // not readable as CSV
 	RuleRequired  Rule = "required"  // a column or value is missing
-	RuleDuplicate Rule = "duplicate" // a column stands twice
+	RuleDuplicate Rule = "duplicate" // a column is there twice
 	RuleTooLong   Rule = "too_long"  // more characters or entries than allowed
 	RuleText      Rule = "text"      // not UTF-8, or control characters
 	RuleFormat    Rule = "format"    // not written as the column has to be
 	RuleRange     Rule = "range"     // too large or too small
 	RuleState     Rule = "state"     // a word that is not in the list
+	RuleDestroyed Rule = "destroyed" // a spreadsheet made something else of it
 )
 
 // Problem is one thing wrong with a register. It states the rule and never
 // repeats a value.
 type Problem struct {
-	Line    int    // from 1, the header's
+	Line    int    // from 1, the file's first
 	Column  string // one of Columns, or "" when it is the line as a whole
 	Rule    Rule
 	Message string
@@ -118,6 +124,8 @@ type Register struct {
 	services []string
 	ignored  []string
 	moved    domain.Money
+
+	ids, transactions lengths
 }
 
 // Len is how many rows it has.
@@ -141,6 +149,8 @@ func (r *Register) at(i uint32) *entry { return &r.chunks[i/chunkRows][i%chunkRo
 func (r *Register) sorted(i int) *entry { return r.at(r.order[i]) }
 
 func (r *Register) add(e entry) {
+	r.ids.count(int64(e.id))
+	r.transactions.count(e.transactionID)
 	last := len(r.chunks) - 1
 	if last < 0 || len(r.chunks[last]) == chunkRows {
 		r.chunks = append(r.chunks, make([]entry, 0, chunkRows))
