@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -195,9 +196,9 @@ const everyTask = 100
 // workflows (the same ones as long as the share does not shrink) while the current version
 // keeps the others. When it returns without an error, Temporal's queues know.
 //
-// It first waits until workers of the version poll every queue, for at most a minute, and
-// changes nothing if they do not: tasks of a version without workers would stand still. It
-// fails as well if somebody else changes the deployment at the same time.
+// It first waits until workers of the version poll every queue and the version has all of them,
+// for at most a minute, and changes nothing if not: tasks of a version without workers would
+// stand still. It fails as well if somebody else changes the deployment at the same time.
 func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) error {
 	if percent <= 0 || percent > everyTask {
 		return fmt.Errorf("a share of %g %% is none: want more than 0 and at most %d", percent, everyTask)
@@ -210,7 +211,7 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 		if _, missing := found.of(d); len(missing) > 0 {
 			return fmt.Errorf("no worker of build %s polls %s: start workers with TEMPORAL_WORKER_BUILD_ID=%s first", d.BuildID, strings.Join(missing, ", "), d.BuildID)
 		}
-		return nil
+		return c.registered(ctx, d)
 	})
 	if err != nil {
 		return err
@@ -229,6 +230,30 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 		}
 		return err
 	})
+}
+
+// registered fails until every queue that workers of the version poll is one of the version's.
+// The server adds them one by one after the first polls, on a loaded server seconds later, and
+// until then rejects the promotion, because the version "is missing active task queues".
+func (c Cluster) registered(ctx context.Context, d Deployment) error {
+	version, err := c.Temporal.WorkflowService().DescribeWorkerDeploymentVersion(ctx, &workflowservice.DescribeWorkerDeploymentVersionRequest{
+		Namespace: c.Namespace, DeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: d.Name, BuildId: d.BuildID},
+	})
+	if err != nil {
+		return fmt.Errorf("describe build %s of worker deployment %s: %w", d.BuildID, d.Name, err)
+	}
+	var missing []string
+	for _, queue := range allPolled() {
+		if !slices.ContainsFunc(version.GetVersionTaskQueues(), func(q *workflowservice.DescribeWorkerDeploymentVersionResponse_VersionTaskQueue) bool {
+			return q.GetName() == queue.name && q.GetType() == queue.kind
+		}) {
+			missing = append(missing, queue.String())
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("build %s is polled for and does not have %s yet", d.BuildID, strings.Join(missing, ", "))
+	}
+	return nil
 }
 
 func (c Cluster) route(ctx context.Context, d Deployment, percent float32, token []byte) error {
