@@ -39,10 +39,12 @@ type payment struct {
 	ResultCode    *int   `json:"resultCode"`
 	TransactionID string `json:"transactionId"`
 	Attempts      int    `json:"attempts"`
-	Held          bool   `json:"held"`
-	Paused        bool   `json:"paused"`
-	ExpiresAt     string `json:"expiresAt"`
-	UpdatedAt     string `json:"updatedAt"`
+	// NextAttemptAt is zero while none is planned.
+	NextAttemptAt time.Time `json:"nextAttemptAt"`
+	Held          bool      `json:"held"`
+	Paused        bool      `json:"paused"`
+	ExpiresAt     string    `json:"expiresAt"`
+	UpdatedAt     string    `json:"updatedAt"`
 	// AmountTo is tenge with two decimals.
 	AmountTo             json.Number `json:"amountTo"`
 	AgentTransactionDate string      `json:"agentTransactionDate"`
@@ -116,9 +118,20 @@ func (c *caller) attempts(id string) []attempt {
 	return page.Items
 }
 
-// finds waits until a payment has a state.
-func (c *caller) finds(id, state string) payment {
+// finds waits until a payment has a state. One that waits for its next attempt may wait longer
+// than our patience: the interval has grown for as long as the test has run.
+func (c *caller) finds(id, state string) (p payment) {
 	c.t.Helper()
-	eventually(c.t, "payment "+id+" is "+state, func() bool { return c.reads(id).State == state })
-	return c.reads(id)
+	what, limit := "payment "+id+" is "+state, patience
+	eventually(c.t, what+", or waits", func() bool {
+		p = c.reads(id)
+		wait := time.Until(p.NextAttemptAt)
+		limit = patience + max(0, wait)
+		return p.State == state || wait > 0
+	})
+	require.Eventually(c.t, func() bool {
+		p = c.reads(id)
+		return p.State == state
+	}, limit, 100*time.Millisecond, what)
+	return p
 }
