@@ -122,7 +122,7 @@ func untilFree(ctx context.Context, launch func(context.Context) error) error {
 // URL is the address of the database postgres, as its superuser. It holds the
 // password. It stays the same until Stop.
 func (s *Server) URL() string {
-	return s.databaseURL("postgres")
+	return s.DatabaseURL("postgres")
 }
 
 // CreateDatabase creates an empty database and returns its address. The name
@@ -136,7 +136,7 @@ func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
 		return "", fmt.Errorf("create database %s: %w", name, err)
 	}
-	return s.databaseURL(name), nil
+	return s.DatabaseURL(name), nil
 }
 
 // Stop ends every connection, shuts the server down and waits for it: at most
@@ -206,7 +206,8 @@ func (s *Server) shutDown() {
 	<-s.server.exited
 }
 
-func (s *Server) databaseURL(name string) string {
+// DatabaseURL is the address of a database that exists on the server.
+func (s *Server) DatabaseURL(name string) string {
 	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.UserPassword(superuser, s.password),
