@@ -82,7 +82,7 @@ func (c Cluster) applyNamespace(ctx context.Context) ([]Done, error) {
 			return nil, fmt.Errorf("register namespace %s (where clients may not, its administrator does): %w", c.Namespace, err)
 		}
 		created := done(fmt.Sprintf("created, closed workflows are kept for %s", Retention))
-		return created, c.await(ctx, "the new namespace "+c.Namespace, func(ctx context.Context) error {
+		return created, c.await(ctx, knownLimit, "the new namespace "+c.Namespace, func(ctx context.Context) error {
 			_, _, err := c.attributes(ctx)
 			return err
 		})
@@ -174,15 +174,15 @@ func (c Cluster) awaitAttributes(ctx context.Context) error {
 		conditions = append(conditions, key.GetName()+" IS NULL")
 	}
 	search := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.Namespace, PageSize: 1, Query: strings.Join(conditions, " AND ")}
-	return c.await(ctx, "the search attributes added to namespace "+c.Namespace, func(ctx context.Context) error {
+	return c.await(ctx, knownLimit, "the search attributes added to namespace "+c.Namespace, func(ctx context.Context) error {
 		_, err := c.Temporal.WorkflowService().ListWorkflowExecutions(ctx, search)
 		return err
 	})
 }
 
-// await repeats a question until it is answered without an error, or knownLimit is over.
-func (c Cluster) await(ctx context.Context, what string, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, knownLimit)
+// await repeats a question until it is answered without an error, or the limit is over.
+func (c Cluster) await(ctx context.Context, limit time.Duration, what string, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(knownEvery)
 	defer tick.Stop()
@@ -197,7 +197,7 @@ func (c Cluster) await(ctx context.Context, what string, ask func(context.Contex
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server did not take up %s within %s: %w", what, knownLimit, last)
+			return fmt.Errorf("the server did not take up %s within %s: %w", what, limit, last)
 		case <-tick.C:
 		}
 	}

@@ -189,6 +189,10 @@ func (p seenPollers) of(d Deployment) (workers int, missing []string) {
 	return len(processes), missing
 }
 
+// routedLimit is how long the queues may take to know of a promotion, which has taken place by
+// then: seconds, and on a loaded server that fails workflow tasks of a wrong version, minutes.
+const routedLimit = 5 * time.Minute
+
 // everyTask is a promotion for all workflows.
 const everyTask = 100
 
@@ -203,7 +207,7 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 	if percent <= 0 || percent > everyTask {
 		return fmt.Errorf("a share of %g %% is none: want more than 0 and at most %d", percent, everyTask)
 	}
-	err := c.await(ctx, "workers of build "+d.BuildID, func(ctx context.Context) error {
+	err := c.await(ctx, knownLimit, "workers of build "+d.BuildID, func(ctx context.Context) error {
 		found, err := c.pollers(ctx)
 		if err != nil {
 			return err
@@ -223,7 +227,7 @@ func (c Cluster) Promote(ctx context.Context, d Deployment, percent float32) err
 	if err := c.route(ctx, d, percent, now.GetConflictToken()); err != nil {
 		return fmt.Errorf("promote build %s of worker deployment %s: %w", d.BuildID, d.Name, err)
 	}
-	return c.await(ctx, "the routing to build "+d.BuildID, func(ctx context.Context) error {
+	return c.await(ctx, routedLimit, "the routing to build "+d.BuildID, func(ctx context.Context) error {
 		now, err := c.deployment(ctx, d.Name)
 		if err == nil && now.GetWorkerDeploymentInfo().GetRoutingConfigUpdateState() == enumspb.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS {
 			err = errors.New("some task queues do not know yet")
