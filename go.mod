@@ -2,6 +2,8 @@ module tolem
 
 go 1.26.8
 
+toolchain go1.26.10
+
 require (
 	github.com/dlclark/regexp2 v1.12.0
 	github.com/getkin/kin-openapi v0.152.0
