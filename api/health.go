@@ -12,8 +12,8 @@ import (
 	"tolem/storage"
 )
 
-// livez says that the process answers requests.
-func (s *Server) livez(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+// livez says that the process answers requests, and which build it is.
+func (s *Server) livez(c echo.Context) error { return c.String(http.StatusOK, probes.Alive(s.build)) }
 
 // readyz says whether payments can be accepted and started, a line for each
 // thing that takes. 503 when one fails; why is in the log.

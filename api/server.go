@@ -75,6 +75,7 @@ type Options struct {
 	// nil asks nothing.
 	Cluster  func(context.Context) error
 	Registry *prometheus.Registry // served at /metrics; nil makes one
+	Build    string               // which build this is, shown at /livez; "" shows nothing
 	Tracing  trace.TracerProvider // makes a span for every request; nil makes none
 }
 
@@ -83,6 +84,7 @@ type Server struct {
 	ledger         *storage.Ledger
 	temporal       client.Client
 	centre         *processing.Client
+	build          string
 	tokens         Tokens
 	hosts          hosts.Rule
 	ladder         domain.Ladder
@@ -137,7 +139,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, tokens: o.Tokens, hosts: o.Hosts,
+		ledger: o.Ledger, temporal: o.Temporal, centre: o.Centre, build: o.Build, tokens: o.Tokens, hosts: o.Hosts,
 		ladder: o.Ladder, partnerTimeout: o.PartnerTimeout, location: o.Location,
 		actionLimit: o.PartnerTimeout + actionMargin, bulkMost: bulkMost,
 		terms:   workflows.PaymentTerms{PartnerTimeout: o.PartnerTimeout, PayerDeadline: o.PayerDeadline, RaiseAfter: o.RaiseAfter},

@@ -19,6 +19,7 @@ import (
 
 	"tolem/api"
 	"tolem/cmd/tolem/app"
+	"tolem/cmd/tolem/build"
 	"tolem/cmd/tolem/logging"
 	"tolem/cmd/tolem/operator"
 	"tolem/cmd/tolem/tracing"
@@ -51,6 +52,7 @@ func command() *cobra.Command {
 		callsTemporal(verify()),
 		token(),
 		healthcheck(),
+		version(),
 		callsTemporal(deployment()),
 	)
 	root.AddCommand(operator.Commands(operator.Options{Getenv: os.Getenv, Now: time.Now, Zone: time.Local})...)
@@ -119,6 +121,7 @@ func overview(root *cobra.Command) {
 // run is a command that works until SIGTERM or Ctrl-C, then drains.
 func run(name, short string, parts app.Parts) *cobra.Command {
 	return &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		slog.Info("starting", "command", name, "build", build.Read().String())
 		config, err := read()
 		if err != nil {
 			return err
@@ -213,6 +216,13 @@ func healthcheck() *cobra.Command {
 	return &cobra.Command{
 		Use: "healthcheck", Short: "Ask the API, or the worker at METRICS_ADDR, whether it is ready; for containers.", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return app.Healthcheck(cmd.Context(), os.Getenv) },
+	}
+}
+
+func version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Say which build this is: commit, its date, and the version of Go.", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "tolem,", build.Read()) },
 	}
 }
 

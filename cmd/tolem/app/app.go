@@ -19,6 +19,7 @@ import (
 	"tolem/activities"
 	"tolem/api"
 	"tolem/api/hosts"
+	"tolem/cmd/tolem/build"
 	"tolem/cmd/tolem/tracing"
 	"tolem/domain"
 	"tolem/partners/cfront"
@@ -127,7 +128,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry, Tracing: c.Tracing,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
 			Encode: activities.Encoder(c.Collection.BIC, c.Location), K2Rules: c.Collection.Rules, CollectionTerms: c.Collection.Terms,
-			Cluster: c.cluster(r.temporal).check,
+			Cluster: c.cluster(r.temporal).check, Build: build.Read().String(),
 		})
 	}
 	return r, err

@@ -16,6 +16,7 @@ import (
 	"tolem/api"
 	"tolem/api/hosts"
 	"tolem/api/probes"
+	"tolem/cmd/tolem/build"
 )
 
 // probeLimits of the worker's server: a probe takes two seconds at most.
@@ -39,7 +40,9 @@ func (r *Running) serveProbes(l net.Listener, c *cluster, registry *prometheus.R
 		probes.Check{Name: "polling", Ask: r.checkPolling},
 	)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, probes.Alive(build.Read().String()))
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, request *http.Request) {
 		status, lines := ready.Ask(request.Context())
 		answer(w, status, lines)
