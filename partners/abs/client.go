@@ -202,7 +202,7 @@ func ask[Out any](ctx context.Context, c *Client, operation string, query url.Va
 	if err != nil {
 		return out, err
 	}
-	o := call.Read(answer.Body)
+	o := call.Read(answer.UTF8())
 	if read := read(o); o.OK() {
 		return read, nil
 	}

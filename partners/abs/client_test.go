@@ -192,6 +192,7 @@ func askStatement(c *Client) error {
 // Two formats, by their bytes; anything else is no scan, and a longer one is cut off.
 func TestScans(t *testing.T) {
 	for body, want := range map[string]string{
+		"\ufeff%PDF-1.4": "application/pdf", "\r\n%PDF-1.4": "application/pdf", strings.Repeat(" ", 95) + "%PDF-": "application/pdf",
 		"%PDF-1.4": "application/pdf", "II*\x00tiff": "image/tiff", "MM\x00*tiff": "image/tiff",
 		"": ReasonNoScan, "%PDF": ReasonNoScan, "<html>": ReasonNoScan, "MM*\x00tiff": ReasonNoScan, `{"error_code":1}`: ReasonNoScan,
 		"%PDF-" + strings.Repeat("a", 96): call.ReasonTooLarge, "%PDF-" + strings.Repeat("a", 95): "application/pdf",
@@ -238,7 +239,8 @@ func TestFileNames(t *testing.T) {
 		`attachment; filename=".."`:                                 "",
 		`attachment; filename="a` + "\u202e" + `b.pdf"`:             "ab.pdf",
 		`attachment; filename="` + strings.Repeat("я", 300) + `"`:   strings.Repeat("я", 200),
-		`attachment`: "", ``: "", `attachment; filename=Имя файла.pdf`: "", ";": "",
+		`attachment; filename=Имя файла.pdf`: "Имя файла.pdf", `attachment; filename*=windows-1251''..%5C%C8%EC%FF.pdf`: "Имя.pdf",
+		`attachment`: "", ``: "", ";": "",
 	} {
 		require.Equal(t, want, fileName(header), header)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
@@ -14,13 +13,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
-
 	"tolem/partners/call"
 )
 
-// ReasonNoScan is a Failure's reason: a 2xx answer that begins as neither PDF nor TIFF, such
-// as a proxy's page of HTML.
+// ReasonNoScan is a Failure's reason: a 2xx answer that is neither PDF nor TIFF by its first
+// bytes, such as a proxy's page of HTML.
 const ReasonNoScan = "no_scan"
 
 // Scan is "Скан ДБЗ". The zero value says that ABS has none ("Неуспешный Ответ: Status 404").
@@ -67,11 +64,17 @@ func (c *Client) ContractScan(ctx context.Context, r ScanRequest, into io.Writer
 
 var errNoScan = errors.New("neither PDF nor TIFF")
 
-// magic is how the two formats begin: PDF, and TIFF in both byte orders.
-var magic = map[string]string{"%PDF-": "application/pdf", "II*\x00": "image/tiff", "MM\x00*": "image/tiff"}
-
-// longestMagic is that of PDF, in bytes.
-const longestMagic = 5
+// kindOf is what a file's first bytes say that it is, "" when it is neither PDF nor TIFF (in
+// both byte orders).
+func kindOf(begins []byte) string {
+	switch {
+	case bytes.HasPrefix(begins, []byte("II*\x00")), bytes.HasPrefix(begins, []byte("MM\x00*")):
+		return "image/tiff"
+	case call.IsPDF(begins):
+		return "application/pdf"
+	}
+	return ""
+}
 
 // firstBytes holds a file back until its first bytes say what it is.
 type firstBytes struct {
@@ -85,20 +88,18 @@ func (f *firstBytes) Write(p []byte) (int, error) {
 	if f.kind != "" {
 		return f.into.Write(p)
 	}
-	if f.held = append(f.held, p...); len(f.held) < longestMagic {
-		return len(p), nil
+	f.held = append(f.held, p...)
+	if f.kind = kindOf(f.held); f.kind != "" {
+		_, err := f.into.Write(f.held)
+		return len(p), err
 	}
-	for begins, kind := range magic {
-		if bytes.HasPrefix(f.held, []byte(begins)) {
-			f.kind = kind
-			_, err := f.into.Write(f.held)
-			return len(p), err
-		}
+	if len(f.held) >= call.PDFMarkerWithin {
+		return 0, errNoScan
 	}
-	return 0, errNoScan
+	return len(p), nil
 }
 
-// end says what the file was; one that ended within its first bytes was nothing.
+// end says what the file was.
 func (f *firstBytes) end() (kind string, err error) {
 	if f.kind == "" {
 		return "", errNoScan
@@ -109,25 +110,11 @@ func (f *firstBytes) end() (kind string, err error) {
 // maxFileName bounds a file's name, in characters.
 const maxFileName = 200
 
-// fileName reads Content-Disposition: filename="Имяфайла.pdf" in UTF-8 as the document has
-// it, or in Windows-1251, or filename* of RFC 5987. It keeps the last part of a path, and
-// nothing that cannot be shown; what it cannot read is "".
+// fileName reads the name in Content-Disposition, in whatever form of RFC 6266 it comes, and
+// in those that servers write in its place. It keeps the last part of a path, and nothing
+// that cannot be shown; what it cannot read is "".
 func fileName(disposition string) string {
-	if !utf8.ValidString(disposition) {
-		decoded, err := charmap.Windows1251.NewDecoder().String(disposition)
-		if err != nil {
-			return ""
-		}
-		disposition = decoded
-	}
-	_, parameters, err := mime.ParseMediaType(disposition)
-	if err != nil {
-		return ""
-	}
-	name := parameters["filename"]
-	if decoded, err := new(mime.WordDecoder).DecodeHeader(name); err == nil {
-		name = decoded
-	}
+	name := call.FileName(disposition)
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {

@@ -104,8 +104,9 @@ func parseURL(partner, text string) (*url.URL, error) {
 // (a refused stream, a GOAWAY, a PROTOCOL_ERROR from the peer), bodyless calls
 // even unasked, and one dying connection would leave every call on it of
 // unknown outcome. Under HTTP/1.1 a request with a body, without GetBody and
-// without Idempotency-Key is never sent twice (net/http, shouldRetryRequest); a
-// bodyless read is repeated only when not one byte of it was written.
+// without Idempotency-Key is never sent twice (net/http, shouldRetryRequest). A GET is
+// given an empty body for that, which is not to be seen on the wire; a POST without one is
+// repeated only when not one byte of it was written.
 func newTransport(o Options) *http.Transport {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLS != nil {
@@ -260,8 +261,8 @@ func legible(id string) string {
 	return id
 }
 
-// request builds one request. A POST net/http cannot send twice: GetBody stays nil and
-// there is no Idempotency-Key.
+// request builds one request that net/http cannot send twice: it has a body, GetBody stays
+// nil, and there is no Idempotency-Key.
 func (c *Client) request(ctx context.Context, method string, r Request) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+r.Path, http.NoBody)
 	if err != nil {
@@ -269,6 +270,9 @@ func (c *Client) request(ctx context.Context, method string, r Request) (*http.R
 	}
 	request.URL.RawQuery = r.Query.Encode()
 	request.GetBody = nil
+	if method == http.MethodGet { // without a body net/http would send it once more on another connection
+		request.Body = io.NopCloser(http.NoBody)
+	}
 	if len(r.Body) > 0 {
 		request.Body = io.NopCloser(bytes.NewReader(r.Body))
 		request.ContentLength = int64(len(r.Body))
@@ -286,7 +290,7 @@ func (c *Client) request(ctx context.Context, method string, r Request) (*http.R
 // Failure is a call of unknown outcome.
 func (c *Client) Failure(operation string, a Answer, reason string, cause error) *Failure {
 	return &Failure{Partner: c.partner, Operation: operation, Host: c.host, Kind: domain.Unknown,
-		Status: a.Status, Reason: reason, TraceID: a.TraceID, Err: cause}
+		Status: a.Status, Reason: reason, TraceID: a.TraceID, RetryAfter: retryAfter(a), Err: cause}
 }
 
 // Unreadable is an answer whose content failed; field is the first that did, "" for the

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"tolem/domain"
 )
@@ -47,6 +48,8 @@ type Failure struct {
 	Field     string      // of an answer whose content failed, such as stmt[0].amount; "" for the whole
 	TraceID   string      // the partner's own name of the call; "" when none came
 	Err       error       // the cause, if it is safe to show
+	// RetryAfter is how long the partner asks to wait, with 429 or 503; 0 when it does not.
+	RetryAfter time.Duration
 }
 
 // Error names partner, operation, host, reason, field and status, and nothing else.

@@ -119,6 +119,9 @@ func (c *Client) post(ctx context.Context, operation string, body []byte, unders
 	if !c.dialect.Unsigned && c.dialect.CheckResponseSignature && !c.VerifySignature(answer.Body, answer.Header.Get(c.dialect.SignatureHeader)) {
 		return answer, c.calls.Failure(operation, answer, ReasonBadSignature, nil)
 	}
+	if operation != opLetterPDF {
+		answer.Body = answer.UTF8() // the signature is that of the bytes as they came
+	}
 	if answer.Status < 300 || slices.Contains(understood, answer.Status) {
 		return answer, nil
 	}

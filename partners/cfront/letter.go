@@ -131,7 +131,7 @@ func (c *Client) LetterPDF(ctx context.Context, r LetterRequest) (pdf []byte, er
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.HasPrefix(answer.Body, []byte("%PDF-")) {
+	if !call.IsPDF(answer.Body) {
 		return nil, c.bad(opLetterPDF, answer, ReasonBadAnswer, "")
 	}
 	return answer.Body, nil

@@ -49,7 +49,7 @@ func (c *Catalogue) UnmarshalJSON(stored []byte) error {
 // Service is one service: what it asks of the payer and what it shows.
 type Service struct {
 	ServiceID    string  `json:"serviceId"`
-	Type         int     `json:"type"` // 0 simple, 1 receipt, 2 choice, by the examples; the answer to check decides
+	Type         int     `json:"type"` // 0 simple, TypeReceipt or TypeChoice; what check offers decides
 	Name         string  `json:"name"`
 	Group        string  `json:"group,omitempty"`
 	FixedPayment bool    `json:"fixedPayment"` // the amount is given, not chosen
@@ -59,6 +59,13 @@ type Service struct {
 
 	patterns *patterns // shared by a catalogue; nil in a Service made by hand, compiled anew each time then
 }
+
+// The types whose payer chooses something between check and pay, by the document's examples;
+// its table of them is missing.
+const (
+	TypeReceipt = 1 // "комплексная": services of a receipt
+	TypeChoice  = 2 // "с выбором": one of several contracts
+)
 
 // Field is one input of the payer or one value shown to them. Inputs but account
 // are named with the prefix ev_.

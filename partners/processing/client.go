@@ -74,7 +74,7 @@ func (c *Client) post(ctx context.Context, operation string, body []byte) ([]byt
 		r.Header["Authorization"] = "Bearer " + c.token
 	}
 	answer, err := c.calls.Post(ctx, r)
-	return answer.Body, err
+	return answer.UTF8(), err
 }
 
 // failure is a call of unknown outcome.

@@ -36,7 +36,6 @@ func (c *Client) Services(ctx context.Context) (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	catalogue, err := decodeCatalogue(opServices, answer)
-	c.calls.Dropped(ctx, opServices, catalogue.Dropped)
 	return catalogue, c.unreadable(opServices, err)
 }
 
