@@ -181,8 +181,11 @@ func (p payment) why(c clock) []string {
 	add(paymentStates[p.State] != "" && (!p.HeldID || !open || p.State == domain.StatePaying), "%s", cmp.Or(p.against(string(p.State)), paymentStates[p.State]))
 	add(p.NeedsOperator, "%s", reasonIn(paymentReasons, p.Reason))
 	add(open && p.ResultCode != nil && !asked, "The centre's last word is %s.", p.code())
-	add(open && p.PaymentCode != nil && p.ResultCode != nil && *p.PaymentCode != *p.ResultCode,
-		"Of the payment itself it last said %s.", codeText(p.PaymentCode))
+	if earlier := open && p.PaymentCode != nil && p.ResultCode != nil && *p.PaymentCode != *p.ResultCode; earlier {
+		checked := *p.PaymentCode == domain.CodeSuccess // a pay answered so has ended the payment
+		add(checked, "Before that it answered check with %s: the payment could be made then, which does not say that it was.", codeText(p.PaymentCode))
+		add(!checked, "That is about the last request; of the payment itself it last said %s.", codeText(p.PaymentCode))
+	}
 	add(p.Held, "A person holds it: nothing is sent until it is released.")
 	if p.Proposed != nil {
 		add(true, "A first operator said %s. Nothing is sent until a second one says the same, or until %s.", p.Proposed.Outcome, c.due(&p.Proposed.Until))

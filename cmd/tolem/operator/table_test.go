@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,26 @@ func TestQuoted(t *testing.T) {
 	} {
 		if got := operator.Quoted(word); got != want {
 			t.Errorf("%q is written %s, want %s", word, got, want)
+		}
+	}
+}
+
+// Beside a code of the last request stands what the centre said before, and to which step: 0
+// to check is no word on whether it was paid.
+func TestWhichStepSaidWhat(t *testing.T) {
+	o := operator.Options{Now: func() time.Time { return noon }, Zone: time.UTC}
+	const checked, paid = "answered check with 0 success", "of the payment itself it last said"
+	for codes, want := range map[string]string{
+		`"resultCode":215,"paymentCode":0`: checked, `"resultCode":202,"paymentCode":0`: checked, `"resultCode":215,"paymentCode":153`: paid + " 153",
+		`"resultCode":1,"paymentCode":1`: "", `"resultCode":215`: "",
+	} {
+		got, err := operator.Shown("payments", o, []json.RawMessage{json.RawMessage(
+			`{"id":"1","state":"paying","serviceId":"P1011","amountTo":200.00,"attempts":2,"createdAt":"2026-02-17T11:00:00Z","updatedAt":"2026-02-17T11:00:00Z",` + codes + `}`)}, nil)
+		must(t, err)
+		for _, sentence := range []string{checked, paid} {
+			if says := strings.Contains(got, sentence); says != strings.HasPrefix(want, sentence) || !strings.Contains(got, want) {
+				t.Errorf("%s: says %q is %t:\n%s", codes, sentence, says, got)
+			}
 		}
 	}
 }
