@@ -12,6 +12,10 @@ const (
 	ReasonRefusedAfterEnd OperatorReason = "refused_after_end" // two people resolved it as succeeded, and the centre refused it afterwards
 )
 
+// ReasonEndedWithHeldID is that of a payment which an older version ended as not paid although
+// the centre had said that it holds the id (215) before a pay of ours could be why.
+const ReasonEndedWithHeldID OperatorReason = "ended_with_held_id"
+
 // ReasonLedgerLate is that of a workflow whose write the ledger did not take for ten
 // minutes; it is raised when the ledger is back.
 const ReasonLedgerLate OperatorReason = "ledger_late"
@@ -22,7 +26,7 @@ var lastingReasons = []OperatorReason{ReasonBankOrderIDTaken, ReasonLoanChanged,
 
 // moneyReasons are lasting ones after which somebody has to say where the money is.
 var moneyReasons = []OperatorReason{
-	ReasonPaidAfterEnd, ReasonRefusedAfterEnd,
+	ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID,
 	ReasonDecisionTooLate, ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 	ReasonExecutedAfterClose, ReasonEventKeyShared,
 }
@@ -34,7 +38,7 @@ var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
 func OperatorReasons() []OperatorReason {
 	return []OperatorReason{
 		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonNumberExists, ReasonCancelledRun, ReasonTooOld,
-		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonLedgerLate,
+		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonLedgerLate,
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonBankOrderIDTaken, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,

@@ -1,7 +1,11 @@
 package verification
 
 import (
+	"os"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"tolem/domain"
 )
@@ -67,4 +71,25 @@ func TestIncidentFindings(t *testing.T) {
 		"closed, and no entry says so":     {closedIncident, sql(`UPDATE incident_entries SET entry = 'acknowledged' WHERE entry = 'closed'`), TwoPeople},
 		"about a payment that is not here": {func(b *books) string { _ = keepSucceeded(b); return "payment/1" }, sql(`INSERT INTO open_incidents (process, subject, part, reason, facts, acknowledged, opened_at, changed_at) VALUES ('payment', '1', '', 'paid_after_end', 1, FALSE, 1, 1)`), OpenIncident},
 	})
+}
+
+// A contradiction of an older ledger is a finding that nobody could close: the migration opens
+// an incident for it, which two people close, and then the recorded correction counts.
+func TestContradictedEndsOfOlderLedgers(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	process := keepRefused(b)
+	answersLastPay(0)(b, process)
+	require.Equal(t, []string{"state_follows " + process}, b.verify())
+	migration, err := os.ReadFile("../storage/migrations/sqlite/00024_contradicted_ends.sql")
+	require.NoError(t, err)
+	up, _, found := strings.Cut(string(migration), "-- +goose Down")
+	require.True(t, found)
+	for range 2 { // once more opens nothing
+		_, err = b.raw.ExecContext(t.Context(), up)
+		require.NoError(t, err)
+		require.Equal(t, []string{"open_incident " + process}, b.verify())
+	}
+	b.closes(domain.MoneyMoved, "ayan", "dina")
+	require.Empty(t, b.verify())
 }
