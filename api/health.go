@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -50,12 +49,10 @@ func (s *Server) checkTemporal(ctx context.Context) error {
 	return err
 }
 
-// checkServing fails while requests are being drained.
+// checkServing fails from Leave on.
 func (s *Server) checkServing(context.Context) error {
-	select {
-	case <-s.stopping:
-		return errors.New("shutting down")
-	default:
-		return nil
+	if s.leaving.Load() {
+		return probes.Lack("no longer")
 	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -114,6 +115,7 @@ type Server struct {
 	http      *http.Server
 
 	starts   sync.WaitGroup // starts of workflows, and news to them, that requests no longer wait for
+	leaving  atomic.Bool    // set by Leave: /readyz answers 503
 	stop     sync.Once
 	stopping chan struct{} // closed by Shutdown: nobody waits for a payment's end any longer
 }
@@ -204,10 +206,15 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
+// Leave has /readyz answer 503 from now on, so that no new callers are sent here; everything
+// else goes on.
+func (s *Server) Leave() { s.leaving.Store(true) }
+
 // Shutdown stops accepting connections, tells requests that wait for a payment's
 // end to answer now, and returns when the last request is answered and the last
 // workflow's start is through, or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.Leave()
 	s.stop.Do(func() { close(s.stopping) })
 	err := s.http.Shutdown(ctx)
 	through := make(chan struct{})

@@ -180,6 +180,17 @@ func TestReadyz(t *testing.T) {
 	}
 }
 
+// A server that leaves says so and serves on.
+func TestLeave(t *testing.T) {
+	b := newBank(t)
+	b.server.Leave()
+	a := b.status(b.get("", "/readyz"), http.StatusServiceUnavailable)
+	if string(a.body) != "ledger: ok\nschema: ok\ntemporal: ok\nserving: no longer\n" {
+		t.Errorf("%q", a.body)
+	}
+	b.status(b.get(secretViewer, "/v1/payments"), http.StatusOK)
+}
+
 // serve runs the bank's server on a port of its own.
 func (b *bank) serve() (address string, ended <-chan error) {
 	b.t.Helper()

@@ -24,6 +24,9 @@ import (
 )
 
 func main() {
+	// A hang-up asks a daemon to read its files; ours are followed. Caught, not ignored: what is
+	// ignored is ignored by child processes too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {

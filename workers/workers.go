@@ -64,6 +64,9 @@ const (
 	stopMargin = 12 * time.Second
 )
 
+// StopLimit is the longest that the calls under way take when workers stop.
+func StopLimit(partnerTimeout time.Duration) time.Duration { return partnerTimeout + stopMargin }
+
 // Workers are the workers of one process.
 type Workers struct{ queues []queue }
 
@@ -81,7 +84,7 @@ func New(o Options) *Workers {
 		MaxConcurrentWorkflowTaskPollers:        pollers,
 		MaxConcurrentActivityTaskPollers:        2, // housekeeping only
 		MaxConcurrentLocalActivityExecutionSize: localActivities,
-		WorkerStopTimeout:                       o.PartnerTimeout + stopMargin, // the default, 0, cuts calls off
+		WorkerStopTimeout:                       StopLimit(o.PartnerTimeout), // the default, 0, cuts calls off
 	})
 	for name, w := range workflows.All() {
 		main.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
@@ -108,7 +111,7 @@ func New(o Options) *Workers {
 func (o Options) calls(queue string, limits worker.Options) worker.Worker {
 	limits.DisableWorkflowWorker = true
 	limits.DeploymentOptions = o.Deployment.options()
-	limits.WorkerStopTimeout = o.PartnerTimeout + stopMargin
+	limits.WorkerStopTimeout = StopLimit(o.PartnerTimeout)
 	return worker.New(o.Temporal, queue, limits)
 }
 

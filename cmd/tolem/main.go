@@ -26,6 +26,9 @@ import (
 )
 
 func main() {
+	// A hang-up asks a daemon to read its files; ours are followed. Caught, not ignored: what is
+	// ignored is ignored by child processes too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
@@ -118,7 +121,7 @@ func overview(root *cobra.Command) {
 	fmt.Fprintln(out, "\n`tolem COMMAND --help` says more. Settings of those that run something come from the environment (docs/operating/configuration.md).")
 }
 
-// run is a command that works until SIGTERM or Ctrl-C, then drains.
+// run is a command that works until SIGTERM or Ctrl-C, then drains; SIGHUP changes nothing.
 func run(name, short string, parts app.Parts) *cobra.Command {
 	return &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		slog.Info("starting", "command", name, "build", build.Read().String())
@@ -147,6 +150,9 @@ func run(name, short string, parts app.Parts) *cobra.Command {
 		select {
 		case <-cmd.Context().Done():
 			slog.Info("stopping: finishing what is under way")
+			now, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			running.Drain(now) // a second signal ends the wait
 			return nil
 		case err := <-running.Failed:
 			return fmt.Errorf("the API's server ended: %w", err)

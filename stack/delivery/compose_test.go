@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 
 	"github.com/Masterminds/sprig/v3"
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -135,6 +136,26 @@ func TestSettingsAreTheBinarys(t *testing.T) {
 			_, err = app.Read(func(name string) string { return env[name] }, temporal)
 			require.ErrorContains(t, err, "ALLOW_PLAINTEXT=temporal", "what is not needed is not allowed")
 		}
+	})
+}
+
+// A container is not killed before its process has left, drained and stopped.
+func TestGracePeriodsFit(t *testing.T) {
+	eachService(t, func(t *testing.T, _ *types.Project, s types.ServiceConfig) {
+		parts := map[string]app.Parts{"api": {API: true}, "worker": {Worker: true}, "serve": {API: true, Worker: true}}
+		running, ok := parts[strings.Join(s.Command, " ")]
+		if !built(s) || !ok {
+			return
+		}
+		config, err := app.Read(func(name string) string {
+			if value := s.Environment[name]; value != nil && !strings.HasPrefix(*value, "/") {
+				return *value
+			}
+			return map[string]string{"CFRONT_AGREEMENT": filepath.Join(dockerFolder, "../cmd/tolem/app/agreement.json")}[name]
+		}, client.Options{})
+		require.NoError(t, err)
+		require.NotNil(t, s.StopGracePeriod)
+		require.Greater(t, time.Duration(*s.StopGracePeriod), config.StopLimit(running))
 	})
 }
 

@@ -129,8 +129,10 @@ func (d *Deployment) environment(ledger string, addrs [3]string) map[string]stri
 		"CFRONT_AGREEMENT": filepath.Join(d.o.Dir, "agreement.json"), "CFRONT_CALLBACK_URL": "http://" + d.first,
 		"ABS_CLIENT_URL": d.Partners + partners.ABSPath + "/client", "ABS_ACCOUNTS_URL": d.Partners + partners.ABSPath + "/accounts",
 		"ABS_STATEMENT_URL": d.Partners + partners.ABSPath + "/statement", "ABS_SCAN_URL": d.Partners + partners.ABSPath + "/scan",
-		"BANK_BIC": "HSBKKZKX", "K2_CHECK_DIGITS": "no", "DOCUMENTS_DIR": filepath.Join(d.o.Dir, "documents"),
-		"API_TOKENS": app.DevelopmentTokens(Token, Token+"-2"),
+		"BANK_BIC": "HSBKKZKX", "K2_CHECK_DIGITS": "no",
+		"DRAIN_DELAY":   "0s", // nobody routes
+		"DOCUMENTS_DIR": filepath.Join(d.o.Dir, "documents"),
+		"API_TOKENS":    app.DevelopmentTokens(Token, Token+"-2"),
 	}
 	maps.Copy(env, d.o.Settings)
 	return env

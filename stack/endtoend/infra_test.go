@@ -52,6 +52,7 @@ func startInfraWith(t *testing.T, settings map[string]string) *infra {
 	})
 	i := &infra{t: t, stack: stack, centre: stack.Partners().Processing, bank: stack.Partners().CFRONT, env: stack.Env, token: stack.Token}
 	i.temporal = dial(t, stack)
+	i.env["DRAIN_DELAY"] = "0s" // nobody routes
 	i.env["PARTNER_TIMEOUT"], i.env["RETRY_INITIAL"], i.env["RETRY_FACTOR"] = "3s", "100ms", "1.5"
 	i.env["API_ADDR"] = freeAddress(t)
 	i.env["CFRONT_CALLBACK_URL"] = i.url()

@@ -64,6 +64,8 @@ type Running struct {
 	probes   *http.Server // the worker's; nil without METRICS_ADDR
 	polling  atomic.Bool
 	mark     *markKeeper
+
+	drainDelay time.Duration // DRAIN_DELAY
 }
 
 // Start runs the parts over one Temporal client, so that a worker in the same
@@ -72,7 +74,7 @@ type Running struct {
 // payments all the same; a worker waits, its probes answering, until Temporal is
 // there and set up, or ctx ends.
 func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
-	r = &Running{}
+	r = &Running{drainDelay: c.DrainDelay}
 	var listener net.Listener
 	defer func() {
 		if err != nil {
@@ -257,6 +259,31 @@ func (c Config) hosts(addr net.Addr) hosts.Rule {
 		rule = rule.Also(u.Hostname())
 	}
 	return rule
+}
+
+// Drain has /readyz answer 503 while the API goes on serving for DRAIN_DELAY, or until ctx ends:
+// whoever routes to it needs that long to notice. Nobody routes to a worker.
+func (r *Running) Drain(ctx context.Context) {
+	if r.server == nil {
+		return
+	}
+	r.server.Leave()
+	select {
+	case <-time.After(r.drainDelay):
+	case <-ctx.Done():
+	}
+}
+
+// StopLimit is the longest that Drain and Stop take together: who kills earlier cuts off what
+// is under way.
+func (c Config) StopLimit(parts Parts) (limit time.Duration) {
+	if parts.API {
+		limit += c.DrainDelay + drainLimit
+	}
+	if parts.Worker {
+		limit += workers.StopLimit(c.PartnerTimeout)
+	}
+	return limit
 }
 
 // Stop drains: the API takes no new request and finishes those under way, then

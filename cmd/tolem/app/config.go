@@ -39,6 +39,7 @@ type Config struct {
 	Ladder          domain.Ladder  // RETRY_INITIAL, RETRY_FACTOR
 	PartnerTimeout  time.Duration  // PARTNER_TIMEOUT: one call to a partner
 	Location        *time.Location // TIMEZONE
+	DrainDelay      time.Duration  // DRAIN_DELAY: how long the API serves on after /readyz says that it leaves
 	PayerDeadline   time.Duration  // PAYER_DEADLINE: how long a payer may decide between check and pay
 	AgeWarn         time.Duration  // AGE_WARN: open payments older than this are counted and logged
 	AgeRaise        time.Duration  // AGE_RAISE: open payments older than this need an operator
@@ -63,6 +64,7 @@ const (
 	defaultRetryFactor    = "2"
 	defaultPartnerTimeout = "30s"
 	defaultTimezone       = "Asia/Almaty"
+	defaultDrainDelay     = "5s" // Kubernetes takes a pod out of its services within a few seconds
 	defaultPayerDeadline  = "24h"
 	defaultAgeWarn        = "15m"
 	defaultAgeRaise       = "4h"
@@ -113,6 +115,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	readDurations(get, note, []duration{
 		{"PARTNER_TIMEOUT", defaultPartnerTimeout, 100 * time.Millisecond, 10 * time.Minute, &c.PartnerTimeout},
+		{"DRAIN_DELAY", defaultDrainDelay, 0, 5 * time.Minute, &c.DrainDelay},
 		{"PAYER_DEADLINE", defaultPayerDeadline, time.Second, 30 * 24 * time.Hour, &c.PayerDeadline},
 		{"AGE_WARN", defaultAgeWarn, time.Second, 365 * 24 * time.Hour, &c.AgeWarn},
 		{"AGE_RAISE", defaultAgeRaise, time.Second, 365 * 24 * time.Hour, &c.AgeRaise},

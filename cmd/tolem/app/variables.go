@@ -34,7 +34,7 @@ var ours = []Variable{
 	{"KAFKA_BROKERS", false}, {"LOXON_TOPIC", false}, {"KAFKA_TLS", false}, {"KAFKA_SASL", false}, {"KAFKA_USER", false}, {"KAFKA_PASSWORD", true},
 	{"BANK_BIC", false}, {"K2_CHECK_DIGITS", false}, {"K2_CONTRACT_DATE", false}, {"DOCUMENTS_DIR", false},
 	{"COLLECTION_RETRY_MAX", false}, {"COLLECTION_RAISE", false},
-	{"RETRY_INITIAL", false}, {"RETRY_FACTOR", false}, {"PARTNER_TIMEOUT", false}, {"PAYER_DEADLINE", false},
+	{"RETRY_INITIAL", false}, {"RETRY_FACTOR", false}, {"PARTNER_TIMEOUT", false}, {"DRAIN_DELAY", false}, {"PAYER_DEADLINE", false},
 	{"AGE_WARN", false}, {"AGE_RAISE", false}, {"TIMEZONE", false},
 }
 
