@@ -123,14 +123,12 @@ func newBank(t *testing.T, change ...func(*api.Options)) *bank {
 		_ = b.centre.Close() // in memory
 		partner.Close()
 	})
-	parsed, err := api.ParseTokens(tokens)
-	must(t, err)
 	ladder, err := domain.NewLadder(time.Second, "2")
 	must(t, err)
 	almaty, err := time.LoadLocation("Asia/Almaty")
 	must(t, err)
 	o := api.Options{
-		Ledger: b.ledger, Temporal: b.temporal.client, Centre: newCentre(t, partner.URL), Tokens: parsed,
+		Ledger: b.ledger, Temporal: b.temporal.client, Centre: newCentre(t, partner.URL), Tokens: allowing(t, tokens),
 		Ladder: ladder, PartnerTimeout: 5 * time.Second, Location: almaty, Encode: activities.Encoder("HSBKKZKX", almaty),
 		Bank: newInstalmentBank(t, "http://127.0.0.1:1"), Agreement: agreement, CallbackURL: "https://store.example/tolem",
 	}
@@ -362,3 +360,11 @@ func (a answer) payment(t *testing.T) (p payment) {
 }
 
 const simple = `{"serviceId":"P1011","account":"` + account + `","amountTo":200.00,"fullName":"` + fullName + `","identityCard":"` + identityCard + `"}`
+
+// allowing are the callers of an API_TOKENS.
+func allowing(t *testing.T, entries string) func() api.Tokens {
+	t.Helper()
+	parsed, err := api.ParseTokens(entries)
+	must(t, err)
+	return func() api.Tokens { return parsed }
+}

@@ -216,7 +216,7 @@ func (s *Server) authorise(needed []role, next echo.HandlerFunc) echo.HandlerFun
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
 			return &problem{code: unauthorized, detail: "send one header Authorization: Bearer <token>"}
 		}
-		who, ok := s.tokens.find(strings.TrimSpace(secret))
+		who, ok := s.tokens().find(strings.TrimSpace(secret))
 		if !ok {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge+`, error="invalid_token"`)
 			return &problem{code: unauthorized, detail: "nobody is known by this token"}

@@ -93,7 +93,7 @@ func benchServer(b *testing.B, ledger *storage.Ledger) (address string) {
 	bank, err := cfront.New(cfront.Options{URL: "http://127.0.0.1:1", StoreID: "s", Secret: "s", Timeout: time.Second})
 	check(b, err)
 	server, err := api.New(api.Options{
-		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: callers, Ladder: ladder, PartnerTimeout: time.Second, Location: time.UTC,
+		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: func() api.Tokens { return callers }, Ladder: ladder, PartnerTimeout: time.Second, Location: time.UTC,
 		Bank: bank, Agreement: agreement, Encode: activities.Encoder("HSBKKZKX", time.UTC),
 	})
 	check(b, err)

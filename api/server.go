@@ -51,7 +51,7 @@ type Options struct {
 	Ledger   *storage.Ledger
 	Temporal client.Client
 	Centre   *processing.Client
-	Tokens   Tokens        // who may call, from ParseTokens
+	Tokens   func() Tokens // who may call, asked at each request
 	Hosts    hosts.Rule    // the names this API answers to; the zero value is every name
 	Ladder   domain.Ladder // copied into every payment at acceptance
 	// PartnerTimeout bounds one call to the centre; payments carry it to the
@@ -86,7 +86,7 @@ type Server struct {
 	temporal       client.Client
 	centre         *processing.Client
 	build          string
-	tokens         Tokens
+	tokens         func() Tokens
 	hosts          hosts.Rule
 	ladder         domain.Ladder
 	partnerTimeout time.Duration
@@ -178,7 +178,7 @@ func (o Options) check() error {
 		return errors.New("api: Centre is missing")
 	case o.Bank == nil:
 		return errors.New("api: Bank is missing")
-	case len(o.Tokens.callers) == 0:
+	case o.Tokens == nil || len(o.Tokens().callers) == 0:
 		return errors.New("api: Tokens is empty: nobody could call")
 	case o.PartnerTimeout <= 0:
 		return errors.New("api: PartnerTimeout must be above 0")

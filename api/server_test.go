@@ -29,7 +29,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"ledger":   func(o *api.Options) { o.Ledger = nil },
 		"temporal": func(o *api.Options) { o.Temporal = nil },
 		"centre":   func(o *api.Options) { o.Centre = nil },
-		"tokens":   func(o *api.Options) { o.Tokens = api.Tokens{} },
+		"tokens":   func(o *api.Options) { o.Tokens = func() api.Tokens { return api.Tokens{} } },
 		"ladder":   func(o *api.Options) { o.Ladder.FactorMilli = 1000 },
 		"timeout":  func(o *api.Options) { o.PartnerTimeout = 0 },
 		"encoder":  func(o *api.Options) { o.Encode = nil },

@@ -65,9 +65,7 @@ func TestParseTokens(t *testing.T) {
 func TestTokenHashedInTheConfiguration(t *testing.T) {
 	sum := sha256.Sum256([]byte(secretAgent))
 	b := newBank(t, func(o *api.Options) {
-		var err error
-		o.Tokens, err = api.ParseTokens("till:agent:sha256:" + strings.ToUpper(hex.EncodeToString(sum[:])))
-		must(t, err)
+		o.Tokens = allowing(t, "till:agent:sha256:"+strings.ToUpper(hex.EncodeToString(sum[:])))
 	})
 	b.status(b.get(secretAgent, "/v1/payments"), 200)
 	b.status(b.get(hex.EncodeToString(sum[:]), "/v1/payments"), 401) // the sum is not the secret
@@ -77,10 +75,7 @@ func TestTokenHashedInTheConfiguration(t *testing.T) {
 func TestNewToken(t *testing.T) {
 	secret, entries, err := api.NewToken("till", "agent", "store")
 	must(t, err)
-	b := newBank(t, func(o *api.Options) {
-		o.Tokens, err = api.ParseTokens(entries)
-		must(t, err)
-	})
+	b := newBank(t, func(o *api.Options) { o.Tokens = allowing(t, entries) })
 	b.status(b.get(secret, "/v1/payments"), 200)
 	b.status(b.get(secret, "/v1/orders"), 200)
 	b.status(b.get(secret, "/v1/balance/history"), 403)

@@ -48,6 +48,9 @@ type Client struct {
 	token string
 }
 
+// ErrToken is a token that no request can carry.
+var ErrToken = errors.New("processing: Token has characters that no HTTP header carries (a line end?)")
+
 // New checks the options; it calls nobody. Errors name the field, not its value,
 // which may hold a secret.
 func New(o Options) (*Client, error) {
@@ -58,7 +61,7 @@ func New(o Options) (*Client, error) {
 	case strings.HasSuffix(strings.TrimRight(o.URL, "/")+"/", basePath):
 		return nil, errors.New("processing: URL must end before /api/v20, which is added to it")
 	case !call.HeaderValue(o.Token):
-		return nil, errors.New("processing: Token has characters that no HTTP header carries (a line end?)")
+		return nil, ErrToken
 	}
 	return &Client{calls: caller, token: o.Token}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
@@ -125,7 +126,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 	}
 	if parts.API {
 		r.meetTemporal(ctx)
-		err = r.startAPI(c, listener, api.Options{
+		err = r.startAPI(c, listener, registry, api.Options{
 			Ledger: r.ledger, Temporal: r.temporal, Centre: centre, Ladder: c.Ladder,
 			PartnerTimeout: c.PartnerTimeout, PayerDeadline: c.PayerDeadline, RaiseAfter: c.AgeRaise, Location: c.Location, Registry: registry, Tracing: c.Tracing,
 			Bank: bank, Agreement: c.CFRONT.Agreement, CallbackURL: c.CFRONT.CallbackURL, OrderTerms: c.CFRONT.Terms,
@@ -231,8 +232,8 @@ func (r *Running) meetTemporal(ctx context.Context) {
 	}
 }
 
-func (r *Running) startAPI(c Config, listener net.Listener, o api.Options) (err error) {
-	if o.Tokens, err = c.tokens(); err != nil {
+func (r *Running) startAPI(c Config, listener net.Listener, registry *prometheus.Registry, o api.Options) (err error) {
+	if o.Tokens, err = c.tokens(registry); err != nil {
 		return err
 	}
 	o.Hosts = c.hosts(listener.Addr())

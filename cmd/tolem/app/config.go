@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
-	"tolem/api"
 	"tolem/api/hosts"
 	"tolem/cmd/tolem/certificates"
 	"tolem/cmd/tolem/timezone"
@@ -31,6 +30,7 @@ type Config struct {
 	APITLS          certificates.Files // API_TLS_CERT, API_TLS_KEY, API_TLS_CLIENT_CA
 	MetricsAddr     string             // METRICS_ADDR: where a worker without an API answers probes and serves its metrics; "" is nowhere
 	Tokens          string             // API_TOKENS: name:role:secret,…
+	TokensFile      string             // API_TOKENS_FILE: holds Tokens, and is followed
 	ProcessingURL   string             // PROCESSING_URL: up to and without /api/v20
 	ProcessingToken string             // PROCESSING_TOKEN
 	ProcessingTLS   certificates.Files // PROCESSING_TLS_CA, PROCESSING_TLS_CERT, PROCESSING_TLS_KEY
@@ -79,6 +79,7 @@ var ErrConfig = errors.New("configuration")
 func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	var wrong complaints
 	note := wrong.note
+	tokensFile := lookup(apiTokens + "_FILE")
 	lookup = asked(lookup, note)
 	get := func(name, otherwise string) string {
 		if v := lookup(name); v != "" {
@@ -88,7 +89,7 @@ func Read(lookup func(string) string, temporal client.Options) (Config, error) {
 	}
 	c := Config{
 		DatabaseURL: get("DATABASE_URL", defaultDatabase), Temporal: temporal,
-		APIAddr: get("API_ADDR", DefaultAPIAddr), MetricsAddr: lookup("METRICS_ADDR"), Tokens: lookup("API_TOKENS"),
+		APIAddr: get("API_ADDR", DefaultAPIAddr), MetricsAddr: lookup("METRICS_ADDR"), Tokens: lookup(apiTokens), TokensFile: tokensFile,
 		ProcessingURL: lookup("PROCESSING_URL"), ProcessingToken: lookup("PROCESSING_TOKEN"),
 	}
 	if c.ProcessingURL == "" {
@@ -168,9 +169,9 @@ func (c Config) terms() workflows.PaymentTerms {
 // address where it names none. An error says that it is unreadable, or switches the
 // verification of the server off.
 func TemporalFromEnv() (client.Options, error) {
-	key, err := secret(os.Getenv, temporalKey)
+	key, from, err := secret(os.Getenv, temporalKey)
 	if err != nil {
-		return client.Options{}, fmt.Errorf("%w: %s_FILE: %w", ErrConfig, temporalKey, err)
+		return client.Options{}, fmt.Errorf("%w: %s: %w", ErrConfig, from, err)
 	}
 	temporal, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: temporalEnv{key}})
 	if err != nil {
@@ -189,16 +190,4 @@ func TemporalFromEnv() (client.Options, error) {
 // the card file's bank and an operator may, and for a second operator.
 func DevelopmentTokens(secret, second string) string {
 	return "dev:agent:" + secret + ",dev:store:" + secret + ",dev:k2:" + secret + ",dev:operator:" + secret + ",second:operator:" + second
-}
-
-// tokens reads API_TOKENS; an API without them could serve nobody.
-func (c Config) tokens() (api.Tokens, error) {
-	if c.Tokens == "" {
-		return api.Tokens{}, fmt.Errorf("%w: API_TOKENS is empty, so nobody could call; set name:role:secret, for example API_TOKENS=shop:agent:$(openssl rand -hex 16)", ErrConfig)
-	}
-	tokens, err := api.ParseTokens(c.Tokens)
-	if err != nil {
-		return api.Tokens{}, fmt.Errorf("%w: API_TOKENS: %w", ErrConfig, err)
-	}
-	return tokens, nil
 }

@@ -68,7 +68,11 @@ func (c Config) centre() (*processing.Client, error) {
 	}
 	centre, err := processing.New(processing.Options{URL: c.ProcessingURL, Token: c.ProcessingToken, Timeout: c.PartnerTimeout, TLS: settings})
 	if err != nil {
-		return nil, fmt.Errorf("%w: PROCESSING_URL: %w", ErrConfig, err)
+		variable := "PROCESSING_URL"
+		if errors.Is(err, processing.ErrToken) {
+			variable = "PROCESSING_TOKEN"
+		}
+		return nil, fmt.Errorf("%w: %s: %w", ErrConfig, variable, err)
 	}
 	return centre, nil
 }

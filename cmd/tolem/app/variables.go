@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Variable is a setting of the environment.
@@ -38,6 +39,9 @@ var ours = []Variable{
 	{"AGE_WARN", false}, {"AGE_RAISE", false}, {"TIMEZONE", false},
 }
 
+// accounts go with a secret and are no secrets; what is wrong at their ends is refused just so.
+var accounts = []string{"CFRONT_STORE_ID", "KAFKA_USER"}
+
 // temporals are those that Temporal's own environment configuration reads for a client.
 var temporals = []Variable{
 	{"TEMPORAL_ADDRESS", false}, {"TEMPORAL_NAMESPACE", false}, {"TEMPORAL_API_KEY", true}, {"TEMPORAL_CLIENT_AUTHORITY", false},
@@ -50,19 +54,22 @@ var temporals = []Variable{
 // Variables lists every setting that the binary reads from the environment.
 func Variables() []Variable { return slices.Concat(ours, temporals) }
 
-// asked makes a lookup of what Read knows: it takes a secret from its file, tells note of a
-// file that cannot be read, and panics at a name that is not listed, which only our code
+// asked makes a lookup of what Read knows: it takes a secret from its file, notes one that
+// cannot be used, and panics at a name that is not listed, which only our code
 // can ask for.
 func asked(lookup func(string) string, note func(string, error)) func(string) string {
 	secrets := map[string]string{}
 	known := map[string]bool{}
 	for _, v := range ours {
 		known[v.Name] = true
+		if slices.Contains(accounts, v.Name) {
+			note(v.Name, checkEnds(lookup(v.Name)))
+		}
 		if !v.Secret {
 			continue
 		}
-		value, err := secret(lookup, v.Name)
-		note(v.Name+"_FILE", err)
+		value, from, err := secret(lookup, v.Name)
+		note(from, err)
 		secrets[v.Name] = value
 	}
 	return func(name string) string {
@@ -76,24 +83,46 @@ func asked(lookup func(string) string, note func(string, error)) func(string) st
 	}
 }
 
-// secret is the variable's value, or the content of the file that its _FILE names.
-func secret(lookup func(string) string, name string) (string, error) {
+// secret is the variable's value, or the content of the file that its _FILE names without the
+// end of its last line; and the name that it came by, which an error is about.
+func secret(lookup func(string) string, name string) (value, from string, err error) {
 	value, path := lookup(name), lookup(name+"_FILE")
 	if path == "" {
-		return value, nil
+		return value, name, checkEnds(value)
 	}
+	from = name + "_FILE"
 	if value != "" {
-		return "", fmt.Errorf("is set beside %s: keep one of them", name)
+		return "", from, fmt.Errorf("is set beside %s: keep one of them", name)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", from, err
 	}
-	value = strings.TrimRight(string(content), "\r\n")
+	value = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if value == "" {
-		return "", errors.New("names an empty file: " + path)
+		return "", from, errors.New("names an empty file: " + path)
 	}
-	return value, nil
+	return value, from, checkEnds(value)
+}
+
+// checkEnds refuses what was copied along with a secret: white space, a byte order mark and
+// every other character that is not ASCII, at either end. With them every call would be
+// answered 401.
+func checkEnds(value string) error {
+	if value == "" {
+		return nil
+	}
+	first, _ := utf8.DecodeRuneInString(value)
+	last, _ := utf8.DecodeLastRuneInString(value)
+	for _, end := range []struct {
+		verb string
+		char rune
+	}{{"begins", first}, {"ends", last}} {
+		if end.char <= ' ' || end.char > '~' {
+			return fmt.Errorf("%s with white space, a byte order mark or another character that is not visible ASCII", end.verb)
+		}
+	}
+	return nil
 }
 
 // temporalEnv is the environment for Temporal's configuration, its API key perhaps from a file.

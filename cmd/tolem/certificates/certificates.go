@@ -64,7 +64,7 @@ func Client(f Files) (*tls.Config, error) {
 		return nil, err
 	}
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		pair := ours.now().pair
+		pair := ours.Now().pair
 		return &pair, nil
 	}
 	return config, nil
@@ -81,7 +81,7 @@ func Server(f Files) (*tls.Config, error) {
 	return &tls.Config{
 		MinVersion: minVersion,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return ours.now().server, nil
+			return ours.Now().server, nil
 		},
 	}, nil
 }

@@ -62,7 +62,7 @@ func newDesk(t *testing.T) *desk {
 	who, err := api.ParseTokens(tokens)
 	must(t, err)
 	served, err := api.New(api.Options{
-		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: who, Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000},
+		Ledger: ledger, Temporal: temporal, Centre: centre, Tokens: func() api.Tokens { return who }, Ladder: domain.Ladder{Initial: time.Second, FactorMilli: 2000},
 		PartnerTimeout: time.Second, Location: time.UTC, Bank: bank, Encode: activities.Encoder("HSBKKZKX", time.UTC),
 		Agreement: cfront.Agreement{CreditProducts: []cfront.CreditProduct{{Name: "p", Parts: 3}}},
 	})
