@@ -33,13 +33,13 @@ func (s *Server) readiness() *probes.Readiness {
 	return probes.New(append(checks, probes.Check{Name: "serving", Ask: s.checkServing})...)
 }
 
-// CheckLedger fails while the ledger does not answer, or lacks commits that it once had.
+// CheckLedger fails while the ledger cannot be written, or lacks commits that it once had.
 func CheckLedger(ledger *storage.Ledger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := ledger.CheckGate(); err != nil {
 			return probes.Lack(err.Error())
 		}
-		return ledger.Ping(ctx)
+		return ledger.CheckWritable(ctx)
 	}
 }
 

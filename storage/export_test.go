@@ -51,6 +51,17 @@ func (l *Ledger) InReadOnly(ctx context.Context, statement string) error {
 	return l.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return tx.Exec(statement).Error }, &sql.TxOptions{ReadOnly: true})
 }
 
+// WhileBusy does something while every connection of the pool is taken.
+func (l *Ledger) WhileBusy(t *testing.T, do func()) {
+	t.Helper()
+	for range maxConnections {
+		conn, err := l.pool.Conn(t.Context())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, conn.Close()) }()
+	}
+	do()
+}
+
 var errRolledBack = errors.New("rolled back")
 
 // RollBack raises in a transaction that is not committed.

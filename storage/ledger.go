@@ -43,6 +43,7 @@ var (
 type Ledger struct {
 	db      *gorm.DB
 	pool    *sql.DB
+	probe   *sql.DB // one connection, for CheckWritable alone
 	dialect goose.Dialect
 	file    string // SQLite's; "" on PostgreSQL
 	numbers paymentNumbers
@@ -61,12 +62,18 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.pool, l.dialect = pool, dialect
+	probe, _, err := openPool(address, l.checkConnection)
+	if err != nil {
+		_ = pool.Close() // it has connected to nobody
+		return nil, err
+	}
+	probe.SetMaxOpenConns(1)
+	l.pool, l.probe, l.dialect = pool, probe, dialect
 	if dialect == goose.DialectSQLite3 {
 		l.file = strings.TrimPrefix(address, "sqlite://")
 	}
 	if err := l.Ping(ctx); err != nil {
-		_ = pool.Close() // the ping's error says more
+		_ = l.Close() // the ping's error says more
 		return nil, err
 	}
 	l.db, err = gorm.Open(l.dialector(), &gorm.Config{
@@ -78,7 +85,7 @@ func Open(ctx context.Context, address string) (*Ledger, error) {
 		err = l.stopAtGate(l.db)
 	}
 	if err != nil {
-		_ = pool.Close() // as above
+		_ = l.Close() // as above
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	return l, nil
@@ -100,7 +107,7 @@ func (l *Ledger) Ping(ctx context.Context) error {
 }
 
 // Close ends all connections.
-func (l *Ledger) Close() error { return l.pool.Close() }
+func (l *Ledger) Close() error { return errors.Join(l.probe.Close(), l.pool.Close()) }
 
 // Migrate brings the schema up to this program's version and returns the names
 // of the migrations it applied; none when there was nothing to do. Several

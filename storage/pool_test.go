@@ -3,6 +3,8 @@ package storage_test
 import (
 	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -66,6 +68,38 @@ func TestReadOnlyServer(t *testing.T) {
 	for range 3 {
 		require.Equal(t, p.ID, read(t, reading, p.ID).ID)
 	}
+}
+
+// Readiness proves a write: while every connection of the pool is taken, and not where the
+// server only reads or, its disk being full, can make no file longer, although what fits into
+// the files that there are is still written.
+func TestCheckWritable(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *storage.Ledger) {
+		for range 3 {
+			require.NoError(t, l.CheckWritable(t.Context()))
+		}
+		var rows int
+		require.NoError(t, l.Count(t.Context(), "SELECT count(*) FROM readiness", &rows))
+		require.Equal(t, 1, rows)
+	})
+	address := postgrestest.ForTest(t)
+	l := open(t, address)
+	l.WhileBusy(t, func() { require.NoError(t, l.CheckWritable(t.Context())) })
+
+	var folder, file, name string
+	require.NoError(t, l.Text(t.Context(), "SHOW data_directory", &folder))
+	require.NoError(t, l.Text(t.Context(), "SELECT pg_relation_filepath('readiness')", &file))
+	files := filepath.Join(folder, filepath.Dir(file))
+	require.NoError(t, os.Chmod(files, 0o500)) // the server's user can add no file; root's could
+	t.Cleanup(func() { require.NoError(t, os.Chmod(files, 0o700)) })
+	require.NoError(t, l.Exec(t.Context(), "INSERT INTO settings (name, value, updated_at) VALUES ('fits', 'x', 1)"))
+	require.ErrorContains(t, l.CheckWritable(t.Context()), "cannot be written")
+	require.NoError(t, os.Chmod(files, 0o700))
+	require.NoError(t, l.CheckWritable(t.Context()))
+
+	require.NoError(t, l.Text(t.Context(), "SELECT current_database()", &name))
+	require.NoError(t, l.Exec(t.Context(), "ALTER DATABASE "+name+" SET default_transaction_read_only = on"))
+	require.ErrorContains(t, opened(t, with(t, address, "target_session_attrs", "any")).CheckWritable(t.Context()), "25006")
 }
 
 // Migrate refuses a database that cannot hold every name.

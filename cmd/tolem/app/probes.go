@@ -26,7 +26,7 @@ const (
 )
 
 // serveProbes answers /livez, /readyz and /metrics of a worker, which is ready when it
-// polls, its ledger answers in our schema and Temporal's cluster has what we need. On a
+// polls, its ledger can be written and has our schema and Temporal's cluster has what we need. On a
 // loopback address only this machine's own names are answered.
 func (r *Running) serveProbes(l net.Listener, c *cluster, registry *prometheus.Registry) {
 	ready := probes.New(
