@@ -66,6 +66,7 @@ type Running struct {
 	polling  atomic.Bool
 	mark     *markKeeper
 
+	instances  *instances
 	drainDelay time.Duration // DRAIN_DELAY
 }
 
@@ -116,6 +117,9 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		}
 	}
 	if err = r.keepMark(ctx, c, parts); err != nil {
+		return r, err
+	}
+	if err = r.compareInstances(ctx, c, parts, registry); err != nil {
 		return r, err
 	}
 	if parts.Worker {
@@ -307,6 +311,9 @@ func (r *Running) Stop() {
 	}
 	if r.loxon != nil {
 		_ = r.loxon.Close() // the workers have finished; an event that was not acknowledged is told again
+	}
+	if r.instances != nil {
+		r.instances.end()
 	}
 	if r.mark != nil {
 		r.mark.end()

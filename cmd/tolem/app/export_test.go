@@ -27,3 +27,6 @@ func OpenLedger(ctx context.Context, c Config) (*storage.Ledger, error) {
 
 // Hosts are the names that an API which listens there answers to.
 func (c Config) Hosts(addr net.Addr) hosts.Rule { return c.hosts(addr) }
+
+// LookAtInstances compares settings now.
+func (r *Running) LookAtInstances(ctx context.Context) { r.instances.look(ctx) }
