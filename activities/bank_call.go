@@ -55,8 +55,11 @@ func (c *CFRONT) record(ctx context.Context, in OrderCallInput, made madeCall, o
 	outcome.Duration = time.Since(made.call.At)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
+	if after.OperatorReason == "" {
+		after.OperatorReason = repeatsUnreadable(within, c.Ledger, made.call, outcome)
+	}
 	if !after.State.Terminal() && after.State != domain.OrderActive {
-		after.Waits, after.NextWait = in.Waits, in.NextWait
+		after.Waits, after.NextWait = in.Waits, lengthened(in.NextWait, outcome.RetryAfter)
 	}
 	changed, err := c.Ledger.RecordOrderCall(within, storage.OrderRecord{
 		ID: in.OrderID, Call: made.call, Started: made.Started, Outcome: outcome, After: after,
@@ -64,8 +67,8 @@ func (c *CFRONT) record(ctx context.Context, in OrderCallInput, made madeCall, o
 	if err != nil {
 		return OrderCallResult{}, err
 	}
-	got, err := c.standing(within, in.OrderID, outcome.Failure)
-	got.Behind = !changed
+	got, err := c.standing(within, in.OrderID, outcome.FailureText())
+	got.Behind, got.RetryAfter = !changed, outcome.RetryAfter
 	if got.State.Terminal() { // a refusal that is certain ends the order instead
 		after.OperatorReason = ""
 	}
@@ -82,12 +85,12 @@ func (c *CFRONT) report(ctx context.Context, made storage.Call, o storage.Outcom
 		level = slog.LevelError
 	}
 	slog.Log(ctx, level, "bank call", "process", made.Process, "call", made.Name, "attempt", made.Attempt, "cause", made.Cause,
-		"outcome", o.Kind, "failure", o.Failure, "http_status", o.HTTPStatus, "bank_trace_id", o.TraceID, "operator_reason", reason, "duration", o.Duration)
+		"outcome", o.Kind, "failure", o.FailureText(), "http_status", o.HTTPStatus, "bank_trace_id", o.TraceID, "operator_reason", reason, "duration", o.Duration)
 }
 
 // answered is the outcome of a call. words is the state that the bank told.
 func answered(err error, meta cfront.Meta, words string) storage.Outcome {
-	o := storage.Outcome{Kind: storage.Answered, HTTPStatus: meta.HTTPStatus, TraceID: meta.TraceID, Message: words}
+	o := storage.Outcome{Kind: storage.Answered, HTTPStatus: meta.HTTPStatus, TraceID: meta.TraceID, Message: words, Dropped: meta.Dropped}
 	var rejection *cfront.Rejection
 	var failure *call.Failure
 	switch {
@@ -100,6 +103,7 @@ func answered(err error, meta cfront.Meta, words string) storage.Outcome {
 		}
 	case errors.As(err, &failure):
 		o.Kind, o.Failure, o.HTTPStatus, o.TraceID = string(failure.Kind), failure.Reason, failure.Status, failure.TraceID
+		o.Field, o.Unreadable, o.RetryAfter = failure.Field, failure.Unreadable(), failure.RetryAfter
 	default:
 		o.Kind, o.Failure = string(domain.Unknown), "unclassified"
 	}

@@ -59,6 +59,9 @@ func (c *Catalogue) Refresh(ctx context.Context, _ CatalogueInput) (CatalogueRes
 	if err != nil {
 		return CatalogueResult{}, err
 	}
+	if fetched.Dropped != "" {
+		slog.WarnContext(ctx, "fields of a service were dropped", "partner", processing.Partner, "fields", fetched.Dropped)
+	}
 	for _, s := range fetched.Services {
 		result.BrokenPatterns += len(s.BrokenPatterns())
 	}

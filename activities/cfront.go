@@ -56,6 +56,8 @@ type OrderCallResult struct {
 	// nobody was called.
 	Behind  bool   `json:"behind,omitempty"`
 	Failure string `json:"failure,omitempty"` // the client's stable word; "" when the bank answered
+	// RetryAfter is how long the bank asks to wait; it lengthens the next wait.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 }
 
 // OrderStanding is what a workflow knows of its order: nothing personal.

@@ -66,6 +66,8 @@ type CollectionStanding struct {
 	Began      time.Time  `json:"began"`
 	Attempts   int        `json:"attempts"`
 	Failure    string     `json:"failure,omitempty"` // of the last call made here; "" when all were answered
+	// RetryAfter is the longest that ABS asks to wait; it lengthens the next wait.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 }
 
 // ReadContract says where the contract stands. It fails only when the ledger does.
@@ -234,11 +236,12 @@ func askedOutcome(err error, said abs.Said) storage.Outcome {
 	switch {
 	case err == nil && said.Refused():
 		code := domain.Code(said.ErrorCode)
-		return storage.Outcome{Kind: storage.Answered, Code: &code, Message: said.ErrorText, Failure: "refused"}
+		return storage.Outcome{Kind: storage.Answered, Code: &code, Message: said.ErrorText, Failure: "refused", Dropped: said.Dropped}
 	case err == nil:
-		return storage.Outcome{Kind: storage.Answered}
+		return storage.Outcome{Kind: storage.Answered, Dropped: said.Dropped}
 	case errors.As(err, &failure):
-		return storage.Outcome{Kind: string(failure.Kind), Failure: failure.Reason, HTTPStatus: failure.Status}
+		return storage.Outcome{Kind: string(failure.Kind), Failure: failure.Reason, HTTPStatus: failure.Status,
+			Field: failure.Field, Unreadable: failure.Unreadable(), RetryAfter: failure.RetryAfter}
 	}
 	return storage.Outcome{Kind: string(domain.Unknown), Failure: "unclassified"}
 }

@@ -12,6 +12,7 @@ import (
 
 	"tolem/domain"
 	"tolem/partners/abs"
+	"tolem/partners/call"
 	"tolem/storage"
 )
 
@@ -33,7 +34,7 @@ func (c *Collection) GatherDossier(ctx context.Context, in CollectionInput) (Col
 		parts = nil
 	}
 	var all sync.WaitGroup
-	failures, errs := make([]string, len(parts)), make([]error, len(parts))
+	failures, errs := make([]failedPart, len(parts)), make([]error, len(parts))
 	for i, p := range parts {
 		if p.State != domain.PartMissing || dated(p.Part) && !known {
 			continue
@@ -44,20 +45,29 @@ func (c *Collection) GatherDossier(ctx context.Context, in CollectionInput) (Col
 	if err := errors.Join(errs...); err != nil {
 		return CollectionStanding{}, err
 	}
-	failure := ""
+	failure := failedPart{}
 	for _, f := range failures {
-		if f != "" {
-			failure = f
+		if f.failure != "" {
+			failure.failure = f.failure
 		}
+		failure.retryAfter = max(failure.retryAfter, f.retryAfter)
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	if failure != "" && in.NextWait > 0 {
-		if err := c.Ledger.NoteNextAttempt(within, o.ID, time.Now().Add(in.NextWait)); err != nil {
+	if failure.failure != "" && in.NextWait > 0 {
+		if err := c.Ledger.NoteNextAttempt(within, o.ID, time.Now().Add(lengthened(in.NextWait, failure.retryAfter))); err != nil {
 			return CollectionStanding{}, err
 		}
 	}
-	return c.standing(within, in.Contract, failure)
+	now, err := c.standing(within, in.Contract, failure.failure)
+	now.RetryAfter = failure.retryAfter
+	return now, err
+}
+
+// failedPart is a question that ABS did not answer; zero when it did.
+type failedPart struct {
+	failure    string
+	retryAfter time.Duration
 }
 
 // contractDay is the day that ABS is asked by; false when nobody knows it.
@@ -68,8 +78,8 @@ func (c *Collection) contractDay(o storage.PaymentOrder) (time.Time, bool) {
 	return o.CreatedAt.In(c.Zone), c.GuessDate
 }
 
-// gather asks for one part and records what came. failure is "" when ABS answered.
-func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.PaymentOrder, part domain.DossierPart, day time.Time) (failure string, err error) {
+// gather asks for one part and records what came.
+func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.PaymentOrder, part domain.DossierPart, day time.Time) (failed failedPart, err error) {
 	made := storage.Call{Process: in.Contract.WorkflowID(), Name: string(part), Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 	item := storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartMissing}
 	said, askErr := c.ask(ctx, o, day, &item)
@@ -78,8 +88,8 @@ func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.P
 	item.UpdatedAt = storage.At(time.Now())
 	switch {
 	case askErr != nil:
-		item = storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartMissing}
-		failure = g.Outcome.Failure
+		item = storage.DossierItem{OrderID: o.ID, Part: part, State: domain.PartMissing, UpdatedAt: item.UpdatedAt}
+		failed = failedPart{c.unreadable(ctx, &g, &item), g.Outcome.RetryAfter}
 	case said.Refused():
 		item.State, item.ErrorCode, item.ErrorText = domain.PartRefused, said.ErrorCode, said.ErrorText
 		g.Reason = domain.ReasonDossierRefused
@@ -88,12 +98,29 @@ func (c *Collection) gather(ctx context.Context, in CollectionInput, o storage.P
 	}
 	g.Item = item
 	slog.InfoContext(ctx, "core banking call", "process", made.Process, "part", part, "cause", made.Cause, "outcome", g.Outcome.Kind,
-		"failure", g.Outcome.Failure, "http_status", g.Outcome.HTTPStatus, "duration", g.Outcome.Duration)
+		"failure", g.Outcome.FailureText(), "http_status", g.Outcome.HTTPStatus, "duration", g.Outcome.Duration)
 	c.Metrics.attempt(abs.Partner, made.Name, g.Outcome)
 	note(ctx, made, g.Outcome)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
-	return failure, c.Ledger.RecordPart(within, g)
+	return failed, c.Ledger.RecordPart(within, g)
+}
+
+// unreadable looks at what ABS did not answer: a person has to look at what fails as it did
+// before. A scan waits for that person, because each one is megabytes: at once where it is
+// larger than we take, which asking once more cannot change, else when it fails so twice.
+func (c *Collection) unreadable(ctx context.Context, g *storage.GatheredPart, item *storage.DossierItem) (failure string) {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	g.Reason = repeatsUnreadable(within, c.Ledger, g.Call, g.Outcome)
+	if item.Part == domain.PartScan && g.Outcome.Unreadable && g.Outcome.Failure == call.ReasonTooLarge {
+		g.Reason = domain.ReasonUnreadableAnswer
+	}
+	if item.Part != domain.PartScan || g.Reason == "" {
+		return g.Outcome.FailureText()
+	}
+	item.State, item.ErrorText = domain.PartRefused, "the scan cannot be read: "+g.Outcome.FailureText()
+	return ""
 }
 
 // ask asks ABS for one part and puts what it says into item.

@@ -33,6 +33,8 @@ type ReturnCallResult struct {
 	Sent     bool                  `json:"sent,omitempty"` // a return may have been taken by the bank
 	Behind   bool                  `json:"behind,omitempty"`
 	Failure  string                `json:"failure,omitempty"`
+	// RetryAfter is how long the bank asks to wait; it lengthens the next wait.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 }
 
 // ReturnAtBank asks the bank to take a return's sum off the credit, in the same
@@ -159,8 +161,11 @@ func (c *CFRONT) recordReturn(ctx context.Context, in ReturnCallInput, made stor
 	outcome.Duration = time.Since(made.At)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
+	if after.OperatorReason == "" {
+		after.OperatorReason = repeatsUnreadable(within, c.Ledger, made, outcome)
+	}
 	if !after.State.Terminal() {
-		after.Waits, after.NextWait = in.Waits, in.NextWait
+		after.Waits, after.NextWait = in.Waits, lengthened(in.NextWait, outcome.RetryAfter)
 	}
 	changed, err := c.Ledger.RecordReturn(within, storage.ReturnCall{OrderID: in.OrderID, ID: in.ReturnID, Call: made}, started, outcome, after)
 	if err != nil {
@@ -171,7 +176,9 @@ func (c *CFRONT) recordReturn(ctx context.Context, in ReturnCallInput, made stor
 		after.OperatorReason = ""
 	}
 	c.report(ctx, made, outcome, after.OperatorReason)
-	return r.result(!changed, outcome.Failure), err
+	got := r.result(!changed, outcome.FailureText())
+	got.RetryAfter = outcome.RetryAfter
+	return got, err
 }
 
 // FlagReturnInput asks a person to look at a return.

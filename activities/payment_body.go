@@ -34,16 +34,24 @@ func intentToPay(p storage.Payment, step int) (*storage.PayIntent, error) {
 	return payIntent(p, step, *p.AmountTo, from, p.Extras, nil)
 }
 
-// asks says what the payer has to decide before pay. The answer decides, not the
-// service's type: contracts and receipts ask unless the request chose already;
-// displays and rates alone stop nothing.
+// offersNothing says that the payer of such a service chooses something, and check offered
+// nothing to choose from.
+func offersNothing(p storage.Payment, reply processing.Reply) bool {
+	return p.ServiceType != nil && (*p.ServiceType == processing.TypeChoice || *p.ServiceType == processing.TypeReceipt) &&
+		len(reply.Contracts) == 0 && len(reply.Invoices) == 0
+}
+
+// asks says what the payer has to decide before pay. The answer decides:
+// contracts and receipts ask unless the request chose already; displays and rates alone
+// stop nothing. The service's type decides only where the answer offers nothing: then the
+// payer has to go ahead.
 func asks(p storage.Payment, reply processing.Reply) domain.Question {
 	switch {
 	case len(reply.Invoices) > 0:
 		return domain.AsksReceipt
 	case len(reply.Contracts) > 0 && !offered(reply.Contracts, p.Extras[processing.ExtraContractID]):
 		return domain.AsksContract
-	case !p.AutoPay:
+	case !p.AutoPay, offersNothing(p, reply):
 		return domain.AsksGoAhead
 	case p.AmountTo == nil:
 		return domain.AsksAmount

@@ -77,7 +77,9 @@ type AttemptResult struct {
 	StatusDate      string `json:"statusDate,omitempty"`
 	// NotSent is set when our own limiter or breaker held the call back: it was no
 	// attempt, and nothing was written but that the payment is paused.
-	NotSent    string        `json:"notSent,omitempty"`
+	NotSent string `json:"notSent,omitempty"`
+	// RetryAfter is then how long to pause; after a call that was made, how long the centre
+	// asks to wait, which lengthens the next wait and never shortens it.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 	Standing
 }
@@ -124,9 +126,11 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	}
 	verdict := ofPayment(payment, domain.CheckMeans(answer))
 	noteEcho(&record.Outcome, verdict)
+	verdict = p.noteUnreadable(within, call, record.Outcome, verdict)
 	if err := fillCheck(&record, in, payment, reply, verdict); err != nil {
 		return AttemptResult{}, err
 	}
+	verdict.OperatorReason = record.After.OperatorReason
 	record.After.PaymentCode = answer.PaymentCode()
 	changed, started, err := p.Ledger.RecordCheck(within, record)
 	if err != nil {
@@ -138,7 +142,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	}
 	result := AttemptResult{
 		State: record.After.State, Step: in.Step, Attempts: call.Attempt, Waits: record.After.Waits,
-		PaySent: started != 0, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.Failure,
+		PaySent: started != 0, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.FailureText(),
 	}
 	switch {
 	case started != 0:
@@ -146,6 +150,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	case record.Pay != nil: // people stopped it
 		result.State = domain.StateChecking
 	}
+	result.RetryAfter = record.Outcome.RetryAfter
 	result.PaymentCode, result.HeldID = record.After.PaymentCode, payment.HeldID || record.After.HeldID
 	if !record.PayerUntil.IsZero() {
 		result.PayerUntil = &record.PayerUntil
@@ -155,7 +160,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 
 // fillCheck decides what an answer to check leads to.
 func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment, reply processing.Reply, verdict domain.Verdict) error {
-	r.After = in.after(domain.StateChecking, verdict)
+	r.After = in.after(domain.StateChecking, verdict, r.Outcome)
 	switch verdict.Means {
 	case domain.Refused:
 		r.After.State = domain.StateRefused
@@ -167,6 +172,9 @@ func fillCheck(r *storage.CheckRecord, in AttemptInput, payment storage.Payment,
 		r.Answer, r.After.TransactionID = string(answer), reply.TransactionID
 		if r.Asks = asks(payment, reply); r.Asks != domain.AsksNothing {
 			r.After.State = domain.StateAwaitingPayer
+			if offersNothing(payment, reply) {
+				r.After.OperatorReason = domain.ReasonNothingOffered
+			}
 			if in.PayerDeadline > 0 {
 				r.PayerUntil = time.Now().Add(in.PayerDeadline)
 			}
@@ -249,13 +257,14 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	outcome := outcomeOf(call, reply, sent.err)
 	verdict, word := p.payVerdict(within, payment, sent)
 	noteEcho(&outcome, verdict)
-	after := in.after(domain.StatePaying, verdict)
+	verdict = p.noteUnreadable(within, call, outcome, verdict)
+	after := in.after(domain.StatePaying, verdict, outcome)
 	after.PaymentCode = word
 	result := AttemptResult{
 		PaySent: true, Step: in.Step, Attempts: call.Attempt, Waits: after.Waits,
-		Verdict: verdict, Code: outcome.Code, Failure: outcome.Failure,
+		Verdict: verdict, Code: outcome.Code, Failure: outcome.FailureText(),
 	}
-	result.PaymentCode = word
+	result.PaymentCode, result.RetryAfter = word, outcome.RetryAfter
 	switch verdict.Means {
 	case domain.Refused:
 		after.State = domain.StateRefused
@@ -287,6 +296,27 @@ func noteEcho(o *storage.Outcome, v domain.Verdict) {
 	}
 }
 
+// noteUnreadable has a person look at an answer that fails as the one before it did.
+func (p *Processing) noteUnreadable(ctx context.Context, call storage.Call, o storage.Outcome, v domain.Verdict) domain.Verdict {
+	if v.OperatorReason == "" {
+		v.OperatorReason = repeatsUnreadable(ctx, p.Ledger, call, o)
+	}
+	return v
+}
+
+// repeatsUnreadable is ReasonUnreadableAnswer where an answer cannot be read for the same
+// reason as the one before it, else "". A ledger that cannot say so now can at the next.
+func repeatsUnreadable(ctx context.Context, ledger *storage.Ledger, call storage.Call, o storage.Outcome) domain.OperatorReason {
+	repeats, err := ledger.RepeatsUnreadable(ctx, call, o)
+	if err != nil {
+		slog.WarnContext(ctx, "unreadable answer not compared", "process", call.Process, "error", err)
+	}
+	if !repeats {
+		return ""
+	}
+	return domain.ReasonUnreadableAnswer
+}
+
 // errNotMade tells the breaker that an admitted call was not made after all.
 var errNotMade = errors.New("the call was not made")
 
@@ -312,7 +342,7 @@ func (p *Processing) report(ctx context.Context, call storage.Call, o storage.Ou
 		code = int(*o.Code)
 	}
 	slog.Log(ctx, level, "attempt", "process", call.Process, "call", call.Name, "attempt", call.Attempt,
-		"cause", call.Cause, "outcome", o.Kind, "code", code, "failure", o.Failure, "means", v.Means,
+		"cause", call.Cause, "outcome", o.Kind, "code", code, "failure", o.FailureText(), "means", v.Means,
 		"operator_reason", v.OperatorReason, "duration", o.Duration)
 }
 
@@ -325,12 +355,20 @@ func (in AttemptInput) call(ctx context.Context, name string, attempt int, body 
 
 // after is what follows an attempt that ended nothing: the given state, and the
 // next rung of the ladder.
-func (in AttemptInput) after(state domain.State, v domain.Verdict) storage.After {
+func (in AttemptInput) after(state domain.State, v domain.Verdict, o storage.Outcome) storage.After {
 	a := storage.After{State: state, OperatorReason: v.OperatorReason, Waits: in.Waits, HeldID: v.Stop}
 	if v.Means == domain.Repeat && !v.Stop {
-		a.Waits, a.NextWait = in.Waits+1, in.NextWait
+		a.Waits, a.NextWait = in.Waits+1, lengthened(in.NextWait, o.RetryAfter)
 	}
 	return a
+}
+
+// lengthened is a wait that a partner asked to make longer; none stays none.
+func lengthened(wait, retryAfter time.Duration) time.Duration {
+	if wait == 0 {
+		return 0
+	}
+	return max(wait, retryAfter)
 }
 
 func behind(p storage.Payment) AttemptResult {
@@ -343,13 +381,14 @@ func behind(p storage.Payment) AttemptResult {
 func outcomeOf(call storage.Call, reply processing.Reply, err error) storage.Outcome {
 	o := storage.Outcome{Duration: time.Since(call.At), Kind: storage.Answered}
 	if err == nil {
-		o.Code, o.Message = &reply.Code, reply.Message
+		o.Code, o.Message, o.Dropped = &reply.Code, reply.Message, reply.Dropped
 		return o
 	}
 	o.Kind, o.Failure = string(domain.Unknown), "unclassified"
 	var failure *processing.Failure
 	if errors.As(err, &failure) {
 		o.Kind, o.Failure, o.HTTPStatus = string(failure.Kind), failure.Reason, failure.Status
+		o.Field, o.Unreadable, o.RetryAfter = failure.Field, failure.Unreadable(), failure.RetryAfter
 	}
 	return o
 }

@@ -131,6 +131,19 @@ func (c *catalogue) newest() (*heldCatalogue, error) {
 	return held, nil
 }
 
+// typeOf is a service's type in the newest list; nil without one.
+func (c *catalogue) typeOf(serviceID string) *int {
+	held, _, _ := c.look()
+	if held == nil {
+		return nil
+	}
+	service, known := held.byID[serviceID]
+	if !known {
+		return nil
+	}
+	return &service.Type
+}
+
 // fresh says whether a request would be checked without asking anybody.
 func (c *catalogue) fresh() bool {
 	held, _, _ := c.look()

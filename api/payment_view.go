@@ -140,6 +140,7 @@ type attemptView struct {
 	ResultText    string       `json:"resultText,omitempty"` // the code in our words
 	BodySHA256    string       `json:"bodySha256"`
 	TraceID       string       `json:"traceId,omitempty"` // the partner's own name of the call
+	Dropped       string       `json:"dropped,omitempty"` // fields of the answer that could not be read and decide nothing
 	Reported      bool         `json:"reported"`          // false: nobody lived to report the outcome
 }
 
@@ -148,7 +149,7 @@ func attemptOf(a storage.Attempt) attemptView {
 		Attempt: a.Attempt, Call: a.Call, Cause: a.Cause, WaitedMs: a.Waited.Milliseconds(),
 		StartedAt: a.At.Time, DurationMs: a.Duration.Milliseconds(),
 		Outcome: a.Outcome, Failure: a.Failure, HTTPStatus: a.HTTPStatus,
-		ResultCode: a.ResultCode, ResultMessage: a.ResultMessage, BodySHA256: a.BodySHA256, TraceID: a.TraceID, Reported: a.Reported,
+		ResultCode: a.ResultCode, ResultMessage: a.ResultMessage, BodySHA256: a.BodySHA256, TraceID: a.TraceID, Dropped: a.Dropped, Reported: a.Reported,
 	}
 	if a.ResultCode != nil {
 		v.ResultText = a.ResultCode.Text()

@@ -124,6 +124,7 @@ func (s *Server) checkRows(ctx context.Context, who caller, key string, rows []j
 		}
 		request, wrong := decodeRow(raw)
 		payment := s.newPayment(who, key, request)
+		payment.ServiceType = s.catalogue.typeOf(request.ServiceID)
 		wrong, err := check.row(i, request, wrong)
 		switch {
 		case err != nil:

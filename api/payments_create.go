@@ -58,6 +58,7 @@ func (s *Server) createPayment(c echo.Context) error {
 			return err
 		}
 	}
+	payment.ServiceType = s.catalogue.typeOf(request.ServiceID)
 	accepted, created, err := s.accept(ctx, payment)
 	if err != nil {
 		return ofGivenKey(err, given)

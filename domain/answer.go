@@ -51,7 +51,13 @@ const (
 	ReasonLateRefusal  OperatorReason = "late_refusal"  // 202 or 215 after an earlier pay
 	ReasonNumberExists OperatorReason = "number_exists" // 215 before a pay of ours could be why
 	ReasonCancelledRun OperatorReason = "cancelled_run" // Cancel from Temporal after pay was sent
-	ReasonTooOld       OperatorReason = "too_old"       // open for longer than the limit; nothing ends it for that
+	// ReasonUnreadableAnswer: a partner's answer failed twice in a row for the same reason, so
+	// that repeating alone is not likely to help. It may be of any process.
+	ReasonUnreadableAnswer OperatorReason = "unreadable_answer"
+	// ReasonNothingOffered: check of a choice or receipt service was answered without
+	// contracts or a receipt; it waits for the payer, who may go ahead all the same.
+	ReasonNothingOffered OperatorReason = "nothing_offered"
+	ReasonTooOld         OperatorReason = "too_old" // open for longer than the limit; nothing ends it for that
 )
 
 // CheckMeans reads an answer to check while no pay was ever sent: 0 goes on, 1, 153,

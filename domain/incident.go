@@ -38,6 +38,7 @@ var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
 func OperatorReasons() []OperatorReason {
 	return []OperatorReason{
 		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonNumberExists, ReasonCancelledRun, ReasonTooOld,
+		ReasonUnreadableAnswer, ReasonNothingOffered,
 		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonLedgerLate,
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonBankOrderIDTaken, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,

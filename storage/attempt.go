@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -30,13 +31,20 @@ type Call struct {
 // Outcome is what a call brought back.
 type Outcome struct {
 	Duration   time.Duration
-	Kind       string // answered, or a domain.Kind
-	Failure    string // the client's stable word for a failure; "" when answered
-	HTTPStatus int    // 0 when none came
+	Kind       string        // answered, or a domain.Kind
+	Failure    string        // the client's stable word for a failure; "" when answered
+	Field      string        // of an answer that could not be read: the first that failed, as stmt[0].amount
+	Dropped    string        // names of fields that decide nothing and could not be read, with commas between them
+	Unreadable bool          // a whole answer came, and its content failed
+	RetryAfter time.Duration // the partner asks to wait so long; not journalled
+	HTTPStatus int           // 0 when none came
 	Code       *domain.Code
 	Message    string // the partner's text; may name the payer, stays in the ledger
 	TraceID    string // the partner's own name of the call; "" when it gives none
 }
+
+// FailureText is how the journal has a failure: its word, and the field if there is one.
+func (o Outcome) FailureText() string { return strings.TrimSpace(o.Failure + " " + o.Field) }
 
 // Answered is the Kind of an outcome that carries a result code.
 const Answered = "answered"

@@ -39,22 +39,36 @@ func (l *Ledger) RecordPart(ctx context.Context, g GatheredPart) error {
 		if err := g.Outcome.journal(tx, g.Call, 0); err != nil {
 			return err
 		}
-		if g.Item.State == domain.PartMissing || asked != g.Asked {
-			return nil
+		if err := g.Outcome.readable(tx, contractSubject(g.Contract), g.Call, true); err != nil || asked != g.Asked {
+			return err
+		}
+		if g.Item.State == domain.PartMissing {
+			return g.flag(tx)
 		}
 		item := []DossierItem{g.Item}
 		keep := clause.OnConflict{Columns: []clause.Column{{Name: "order_id"}, {Name: "part"}}, UpdateAll: true,
 			Where: clause.Where{Exprs: []clause.Expression{clause.Neq{Column: clause.Column{Table: "dossier_parts", Name: "state"}, Value: domain.PartGot}}}}
 		kept := tx.Clauses(keep).Create(&item)
-		if kept.Error != nil || kept.RowsAffected == 0 || g.Reason == "" {
+		if kept.Error != nil || kept.RowsAffected == 0 {
 			return kept.Error
 		}
-		return flagPaymentOrder(tx, g.Contract, g.Item.OrderID, g.Reason)
+		return g.flag(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("record %s of %s: %w", g.Item.Part, g.Contract.WorkflowID(), err)
 	}
 	return nil
+}
+
+// flag has a person look at the payment order, if the answer asks for that.
+func (g GatheredPart) flag(tx *gorm.DB) error {
+	switch {
+	case g.Reason == "":
+		return nil
+	case g.Outcome.Unreadable:
+		return flagPaymentOrder(tx, g.Contract, g.Item.OrderID, g.Reason, ": "+g.Outcome.evidence(g.Call.Name))
+	}
+	return flagPaymentOrder(tx, g.Contract, g.Item.OrderID, g.Reason, "")
 }
 
 // settleDossier closes what no part of a dossier, none being refused any more, needs a person
@@ -68,17 +82,17 @@ func settleDossier(tx *gorm.DB, o PaymentOrder) error {
 	if err != nil || refused > 0 {
 		return err
 	}
-	return settle(tx, contractSubject(o.Contract), reasons(domain.ReasonDossierRefused))
+	return settle(tx, contractSubject(o.Contract), reasons(domain.ReasonDossierRefused, domain.ReasonUnreadableAnswer))
 }
 
 // flagPaymentOrder has a person look at a payment order. One that has ended needs nobody for
-// what ends with it.
-func flagPaymentOrder(tx *gorm.DB, contract domain.ContractNumber, order int64, why domain.OperatorReason) error {
+// what ends with it. what adds to the fact's text.
+func flagPaymentOrder(tx *gorm.DB, contract domain.ContractNumber, order int64, why domain.OperatorReason, what string) error {
 	open, err := writePaymentOrder(tx, order, map[string]any{"next_attempt_at": nil})
 	if err != nil || !open && why.EndsWithProcess() {
 		return err
 	}
-	return raise(tx, contractSubject(contract), why, "payment order "+strconv.FormatInt(order, 10))
+	return raise(tx, contractSubject(contract), why, "payment order "+strconv.FormatInt(order, 10)+what)
 }
 
 // FlagPaymentOrder raises needs_operator on an open payment order and journals why. It may
@@ -90,7 +104,7 @@ func (l *Ledger) FlagPaymentOrder(ctx context.Context, contract domain.ContractN
 		if err := tx.Create(row).Error; err != nil {
 			return err
 		}
-		return flagPaymentOrder(tx, contract, order, why)
+		return flagPaymentOrder(tx, contract, order, why, "")
 	})
 	if err != nil {
 		return fmt.Errorf("flag %s: %w", contract.WorkflowID(), err)

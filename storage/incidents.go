@@ -291,7 +291,7 @@ func (o Outcome) evidence(call string) string {
 	case o.Code != nil:
 		return fmt.Sprintf("%s answered code %d", call, *o.Code)
 	case o.HTTPStatus != 0:
-		return fmt.Sprintf("%s: %s, HTTP %d", call, o.Failure, o.HTTPStatus)
+		return fmt.Sprintf("%s: %s, HTTP %d", call, o.FailureText(), o.HTTPStatus)
 	}
-	return strings.TrimSuffix(call+": "+o.Failure, ": ")
+	return strings.TrimSuffix(call+": "+o.FailureText(), ": ")
 }

@@ -40,6 +40,7 @@ type journalRow struct {
 	ActionID      *int64 // the order that an event followed
 	TraceID       string `gorm:"column:trace_id"` // the partner's own name of the call
 	EventID       *int64 // the contract's event that a call, or an action, was about
+	Dropped       string // fields of the answer that could not be read and decide nothing
 }
 
 // TableName is journal.
@@ -58,7 +59,7 @@ func (c Call) row(phase string) journalRow {
 
 func (o Outcome) fill(row *journalRow) {
 	row.Duration = o.Duration.Microseconds()
-	row.Outcome, row.Failure, row.HTTPStatus = o.Kind, o.Failure, o.HTTPStatus
+	row.Outcome, row.Failure, row.HTTPStatus, row.Dropped = o.Kind, o.FailureText(), o.HTTPStatus, o.Dropped
 	row.ResultCode, row.ResultMessage, row.TraceID = o.Code, o.Message, o.TraceID
 }
 
@@ -76,11 +77,12 @@ type Attempt struct {
 	Duration      time.Duration
 	BodySHA256    string
 	Outcome       string // answered, or a domain.Kind; unknown while not reported
-	Failure       string
+	Failure       string // a stable word, and of an unreadable answer the field that failed
 	HTTPStatus    int
 	ResultCode    *domain.Code
 	ResultMessage string
 	TraceID       string // the partner's own name of the call; "" when it gives none
+	Dropped       string // fields of the answer that could not be read and decide nothing
 }
 
 // Attempts reads a process's calls in the order they were begun, at most limit
@@ -129,7 +131,7 @@ func (r journalRow) attempt(reported map[int64]journalRow) Attempt {
 	a.Reported, a.ReportedID = true, r.ID
 	a.Duration = time.Duration(r.Duration) * time.Microsecond
 	a.ReportedAt = At(r.At.Add(a.Duration))
-	a.Outcome, a.Failure, a.HTTPStatus = r.Outcome, r.Failure, r.HTTPStatus
+	a.Outcome, a.Failure, a.HTTPStatus, a.Dropped = r.Outcome, r.Failure, r.HTTPStatus, r.Dropped
 	a.ResultCode, a.ResultMessage, a.TraceID = r.ResultCode, r.ResultMessage, r.TraceID
 	return a
 }

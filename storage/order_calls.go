@@ -219,6 +219,9 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 			return err
 		}
 		if changed {
+			if err := r.Outcome.readable(tx, orderSubject(r.ID), r.Call, flagged); err != nil {
+				return err
+			}
 			if err := r.After.incidents(tx, r.ID, flagged, r.Outcome.evidence(r.Call.Name)); err != nil {
 				return err
 			}

@@ -242,7 +242,7 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 		case after.OperatorReason != "":
 			return raise(tx, returnSubject(c.OrderID, c.ID), after.OperatorReason, evidence)
 		}
-		return nil
+		return o.readable(tx, returnSubject(c.OrderID, c.ID), c.Call, before.NeedsOperator)
 	})
 	if err != nil {
 		return false, fmt.Errorf("record %s: %w", c.OrderID.ReturnWorkflowID(c.ID), err)

@@ -24,6 +24,7 @@ type Payment struct {
 	IdempotencyKey       string
 	RequestSHA256        string `gorm:"column:request_sha256"` // of the canonical request
 	ServiceID            string
+	ServiceType          *int // in the centre's catalogue at acceptance; nil in older rows, and where no catalogue was known
 	Account              string
 	AmountTo             *domain.Money
 	AmountFrom           *domain.Money
@@ -234,7 +235,28 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 	if changed, err = wrote(written, domain.ProcessPayment, columns); err != nil || !changed {
 		return changed, err
 	}
+	if now.NeedsOperator {
+		if err := settleMoved(tx.Session(&gorm.Session{NewDB: true}), id, columns); err != nil {
+			return false, err
+		}
+	}
 	return true, settleEnd(tx, paymentSubject(id), now.NeedsOperator, columns)
+}
+
+// settleMoved closes what a state write of a flagged payment settles: an answer with a code
+// was readable, and whoever chose wanted the payment as check offered it.
+func settleMoved(tx *gorm.DB, id domain.AgentTransactionID, columns stateColumns) error {
+	var settled []domain.OperatorReason
+	if _, answered := columns["result_code"]; answered {
+		settled = append(settled, domain.ReasonUnreadableAnswer)
+	}
+	if _, intended := columns["pay_sent_at"]; intended {
+		settled = append(settled, domain.ReasonNothingOffered)
+	}
+	if len(settled) == 0 {
+		return nil
+	}
+	return settle(tx, paymentSubject(id), reasons(settled...))
 }
 
 // proposalGone are the columns of a payment whose proposal is gone.

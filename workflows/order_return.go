@@ -56,6 +56,10 @@ func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
 		if r.free() {
 			r.ask(ctx) // "after a timeout call … data for returns before repeating"
 		}
+		if r.free() && r.now.RetryAfter > 0 { // no attempt follows while the bank asks for patience
+			due := workflow.Now(ctx).Add(r.now.RetryAfter)
+			r.sleep(ctx, due, due)
+		}
 	}
 	if r.lost != nil {
 		return ReturnResult{}, r.lost
@@ -175,7 +179,7 @@ func (r *goodsReturn) rung() time.Duration { return rungAfter(r.input.Ladder, r.
 // wait waits the next rung of the ladder, and asks a person to look when it has been
 // unknown for too long. A person's action cuts it short: then the next attempt is due.
 func (r *goodsReturn) wait(ctx workflow.Context) {
-	after := r.rung()
+	after := max(r.rung(), r.now.RetryAfter)
 	began := workflow.Now(ctx)
 	due := began.Add(after)
 	late := r.began.Add(r.input.RaiseAfter)

@@ -59,7 +59,8 @@ type order struct {
 	cause  domain.Cause  // of the next call
 	polls  int           // pauses in a row
 	nextAt time.Time
-	last   string // the last failure; "" when the bank answered
+	last   string        // the last failure; "" when the bank answered
+	asksTo time.Duration // wait: the longest that the bank asked for since the last wait
 
 	asked     []*orderAction // of persons, not answered yet
 	news      bool           // the bank called back, or the store decided
@@ -165,6 +166,7 @@ func (o *order) report(ctx workflow.Context, got activities.OrderCallResult, err
 		return
 	}
 	o.take(got.OrderStanding)
+	o.asksTo = max(o.asksTo, got.RetryAfter)
 	if !got.Behind {
 		o.last = got.Failure
 	}

@@ -179,10 +179,16 @@ func (o *order) tried(ctx workflow.Context) {
 
 func (o *order) rung() time.Duration { return rungAfter(o.input.Ladder, o.waits, o.waited) }
 
+// lengthened is a wait, or the longer one that the bank asked for.
+func (o *order) lengthened(wait time.Duration) time.Duration {
+	wait, o.asksTo = max(wait, o.asksTo), 0
+	return wait
+}
+
 // wait waits the next rung of the ladder, unless a person or the bank speaks before.
 // Only a rung that ran its whole length counts.
 func (o *order) wait(ctx workflow.Context, what string) {
-	began, after := workflow.Now(ctx), o.rung()
+	began, after := workflow.Now(ctx), o.lengthened(o.rung())
 	if !o.sleep(ctx, after, what) {
 		o.cause = domain.CauseNews
 		return
@@ -194,7 +200,7 @@ func (o *order) wait(ctx workflow.Context, what string) {
 // pause waits until the next look of a poll, or news.
 func (o *order) pause(ctx workflow.Context, p Poll) {
 	o.tried(ctx)
-	if o.sleep(ctx, p.Pause(o.polls), o.lastAnswer()) {
+	if o.sleep(ctx, o.lengthened(p.Pause(o.polls)), o.lastAnswer()) {
 		o.polls++
 		return
 	}

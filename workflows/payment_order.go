@@ -157,7 +157,7 @@ func (c *contract) take(s activities.CollectionStanding) { c.now = s }
 func (c *contract) gather(ctx workflow.Context) {
 	wait := c.in.Again.Pause(c.gathers)
 	failed := c.call(ctx, activities.QueueABS, activities.GatherDossier, fmt.Sprintf("ask ABS for %d parts of the dossier", c.now.Missing), wait)
-	c.gathers, c.gatherAt = later(ctx, failed, c.gathers, wait)
+	c.gathers, c.gatherAt = later(ctx, failed, c.gathers, max(wait, c.now.RetryAfter))
 }
 
 // tell tells Loxon of what it was not told, in order.
@@ -264,7 +264,7 @@ func (c *contract) lateAt() (time.Time, domain.OperatorReason) {
 	case c.in.RaiseAfter == 0 || c.now.Held:
 	case c.now.UntoldSince != nil && (!ended || c.now.LateAfterEnd) && !c.raised(domain.ReasonEventLate) && !c.raised(domain.ReasonEventRejected):
 		return c.now.UntoldSince.Add(c.in.RaiseAfter), domain.ReasonEventLate
-	case !ended && !c.now.Sent && !c.raised(domain.ReasonDossierLate) && !c.raised(domain.ReasonDossierRefused) && !c.raised(domain.ReasonNoContractDate):
+	case !ended && !c.now.Sent && !c.raised(domain.ReasonDossierLate) && !c.raised(domain.ReasonDossierRefused) && !c.raised(domain.ReasonNoContractDate) && !c.raised(domain.ReasonUnreadableAnswer):
 		return c.now.Began.Add(c.in.RaiseAfter), domain.ReasonDossierLate
 	}
 	return time.Time{}, ""

@@ -248,6 +248,9 @@ func (p *payment) learn(got activities.AttemptResult) {
 	if got.Code != nil {
 		p.code = got.Code
 	}
+	if p.reason == domain.ReasonUnreadableAnswer && got.Code != nil || p.reason == domain.ReasonNothingOffered && got.PaySent {
+		p.reason = "" // the ledger closed it
+	}
 	if got.PaymentCode != nil {
 		p.word = got.PaymentCode
 	}

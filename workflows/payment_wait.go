@@ -23,7 +23,8 @@ type turn struct {
 	rung  bool          // a scheduled wait of the ladder
 }
 
-// due is the turn after an attempt that ended nothing: the next rung, or the same
+// due is the turn after an attempt that ended nothing: the next rung, which is longer where
+// the centre asked for that, or the same
 // attempt again if it was not made, or somebody still waits for its report. Such
 // a pause is no scheduled wait. An attempt that this worker's own limit held back
 // joins the queue at once.
@@ -39,7 +40,7 @@ func (p *payment) due(cause domain.Cause) turn {
 		return turn{cause: domain.CauseOperator, after: activities.GrowingPause(unreportedPause, p.pauses-1)}
 	}
 	p.pauses = 0
-	return turn{cause: domain.CauseScheduled, after: p.rung(), rung: true}
+	return turn{cause: domain.CauseScheduled, after: max(p.rung(), p.last.RetryAfter), rung: true}
 }
 
 // wait returns when the next attempt of a step is due, and why: the turn's own

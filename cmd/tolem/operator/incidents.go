@@ -106,6 +106,10 @@ func (i incident) facts(c clock) []fact {
 	}
 }
 
+// unreadableAnswer is said of all kinds of processes.
+const unreadableAnswer = "A person has to look: a partner answers, and its answer could not be read twice in a row. The attempts name the field: " +
+	"ask the partner to correct it. It is asked all the while, but a scan only by retry."
+
 // incidentReasons say what each reason means, of all kinds of processes.
 var incidentReasons = func() map[domain.OperatorReason]string {
 	all := map[domain.OperatorReason]string{}

@@ -146,6 +146,7 @@ var orderReasons = map[domain.OperatorReason]string{
 	domain.ReasonSaleAfterEnd:       "A person has to look: it ended without a sale, and the bank has one, or an application for it. Ask the bank, and record where the money is.",
 	domain.ReasonPayoutContradicted: "A person has to look: it ended paid out, and the bank says that there is no sale. Look at the store's account, ask the bank, and record where the money is.",
 	domain.ReasonRejected:           "A person has to look: the bank answers with HTTP 401, 403, 404 or another 4xx. Look at our secret and address first.",
+	domain.ReasonUnreadableAnswer:   unreadableAnswer,
 	domain.ReasonCancelledRun:       "A person has to look: somebody cancelled its workflow in Temporal. That ended nothing at the bank; say what was meant.",
 }
 

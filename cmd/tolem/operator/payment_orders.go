@@ -132,10 +132,11 @@ var paymentOrderStates = map[domain.PaymentOrderState]string{
 
 // paymentOrderReasons say why a person has to look.
 var paymentOrderReasons = map[domain.OperatorReason]string{
-	domain.ReasonDossierRefused: "A person has to look: the core banking system refuses a part of the dossier, and is not asked for it again until somebody says so. Mend the client's or the contract's data there first.",
-	domain.ReasonNoContractDate: "A person has to look: nobody told the day of the loan contract, and it is not to be guessed. Tell it with retry --contract-date.",
-	domain.ReasonDossierLate:    "A person has to look: a part of the dossier is missing for longer than COLLECTION_RAISE. It is asked for all the while; see why no answer comes.",
-	domain.ReasonEventRejected:  "A person has to look: the broker will never take an event as it is. Look at the broker's settings; if it can never be published, set it aside.",
+	domain.ReasonDossierRefused:   "A person has to look: the core banking system refuses a part of the dossier, and is not asked for it again until somebody says so. Mend the client's or the contract's data there first.",
+	domain.ReasonUnreadableAnswer: unreadableAnswer,
+	domain.ReasonNoContractDate:   "A person has to look: nobody told the day of the loan contract, and it is not to be guessed. Tell it with retry --contract-date.",
+	domain.ReasonDossierLate:      "A person has to look: a part of the dossier is missing for longer than COLLECTION_RAISE. It is asked for all the while; see why no answer comes.",
+	domain.ReasonEventRejected:    "A person has to look: the broker will never take an event as it is. Look at the broker's settings; if it can never be published, set it aside.",
 
 	domain.ReasonLoanChanged:        "A person has to look: IBAN, IIN or currency of the loan changed after its request was sent. Close the payment order if it collects from the wrong account; the next report begins another one.",
 	domain.ReasonLoanAfterExecuted:  "A person has to look: a corrected loan came on the day of an execution in full, and began nothing, or the client would be collected from twice. If it is to be collected, it is when it is reported on another day.",

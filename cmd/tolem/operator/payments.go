@@ -162,9 +162,11 @@ var paymentReasons = map[domain.OperatorReason]string{
 	domain.ReasonLedgerLate:   "A person has to look: the ledger did not take a write of this process for ten minutes. Nothing was sent meanwhile; see why, and that it goes on.",
 	domain.ReasonPaidAfterEnd: "A person has to look: it ended as not paid, and the centre answered a pay with 0 afterwards, so the money moved. " +
 		"Ask the centre for its number, and whoever was told that it was refused.",
-	domain.ReasonEndedWithHeldID: "A person has to look: it ended as not paid, and the centre said before that it holds the id (215). Ask the centre whether it was paid, and record where the money is.",
-	domain.ReasonRefusedAfterEnd: "A person has to look: two operators resolved it as succeeded, and the centre refused it afterwards. Ask the centre what its books say.",
-	domain.ReasonTooOld:          "A person has to look: it is open for longer than AGE_RAISE. Nothing ends it for that.",
+	domain.ReasonEndedWithHeldID:  "A person has to look: it ended as not paid, and the centre said before that it holds the id (215). Ask the centre whether it was paid, and record where the money is.",
+	domain.ReasonRefusedAfterEnd:  "A person has to look: two operators resolved it as succeeded, and the centre refused it afterwards. Ask the centre what its books say.",
+	domain.ReasonUnreadableAnswer: unreadableAnswer,
+	domain.ReasonNothingOffered:   "A person has to look: the service has its payer choose, and check offered nothing to choose from. Ask the centre why; nothing is sent until the payer goes ahead.",
+	domain.ReasonTooOld:           "A person has to look: it is open for longer than AGE_RAISE. Nothing ends it for that.",
 }
 
 func (p payment) why(c clock) []string {

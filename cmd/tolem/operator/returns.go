@@ -101,6 +101,7 @@ var returnStates = map[domain.ReturnState]string{
 var returnReasons = map[domain.OperatorReason]string{
 	domain.ReasonReturnUnknown:      "A person has to look: it has been unknown for too long whether the bank took the sum off the credit. Ask its support.",
 	domain.ReasonRejected:           orderReasons[domain.ReasonRejected],
+	domain.ReasonUnreadableAnswer:   unreadableAnswer,
 	domain.ReasonReturnContradicted: "A person has to look: it has ended, and an answer of the bank that came later says the opposite. Ask the bank, and record where the money is.",
 }
 
