@@ -125,8 +125,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 		return AttemptResult{}, err
 	}
 	verdict := ofPayment(payment, domain.CheckMeans(answer))
-	noteEcho(&record.Outcome, verdict)
-	verdict = p.noteUnreadable(within, call, record.Outcome, verdict)
+	verdict = p.noted(within, call, &record.Outcome, verdict)
 	if err := fillCheck(&record, in, payment, reply, verdict); err != nil {
 		return AttemptResult{}, err
 	}
@@ -143,6 +142,7 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	result := AttemptResult{
 		State: record.After.State, Step: in.Step, Attempts: call.Attempt, Waits: record.After.Waits,
 		PaySent: started != 0, Asks: record.Asks, Verdict: verdict, Code: record.Outcome.Code, Failure: record.Outcome.FailureText(),
+		RetryAfter: record.Outcome.RetryAfter,
 	}
 	switch {
 	case started != 0:
@@ -150,11 +150,8 @@ func (p *Processing) Check(ctx context.Context, in AttemptInput) (AttemptResult,
 	case record.Pay != nil: // people stopped it
 		result.State = domain.StateChecking
 	}
-	result.RetryAfter = record.Outcome.RetryAfter
 	result.PaymentCode, result.HeldID = record.After.PaymentCode, payment.HeldID || record.After.HeldID
-	if !record.PayerUntil.IsZero() {
-		result.PayerUntil = &record.PayerUntil
-	}
+	result.PayerUntil = unlessZero(record.PayerUntil)
 	return result, nil
 }
 
@@ -256,8 +253,7 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	defer cancel()
 	outcome := outcomeOf(call, reply, sent.err)
 	verdict, word := p.payVerdict(within, payment, sent)
-	noteEcho(&outcome, verdict)
-	verdict = p.noteUnreadable(within, call, outcome, verdict)
+	verdict = p.noted(within, call, &outcome, verdict)
 	after := in.after(domain.StatePaying, verdict, outcome)
 	after.PaymentCode = word
 	result := AttemptResult{
@@ -288,18 +284,14 @@ func (p *Processing) settle(ctx context.Context, in AttemptInput, payment storag
 	return result, nil
 }
 
-// noteEcho journals that an answer was none to our question, so that its code is evidence
-// of nothing.
-func noteEcho(o *storage.Outcome, v domain.Verdict) {
+// noted journals that an answer was none to our question, so that its code is evidence of
+// nothing, and has a person look at one that fails as the one before it did.
+func (p *Processing) noted(ctx context.Context, call storage.Call, o *storage.Outcome, v domain.Verdict) domain.Verdict {
 	if v.OperatorReason == domain.ReasonStrangeEcho {
 		o.Failure = string(v.OperatorReason)
 	}
-}
-
-// noteUnreadable has a person look at an answer that fails as the one before it did.
-func (p *Processing) noteUnreadable(ctx context.Context, call storage.Call, o storage.Outcome, v domain.Verdict) domain.Verdict {
 	if v.OperatorReason == "" {
-		v.OperatorReason = repeatsUnreadable(ctx, p.Ledger, call, o)
+		v.OperatorReason = repeatsUnreadable(ctx, p.Ledger, call, *o)
 	}
 	return v
 }

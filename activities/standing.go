@@ -45,3 +45,11 @@ func instant(t *storage.Timestamp) *time.Time {
 	}
 	return &t.Time
 }
+
+// unlessZero is an instant that is set; nil for the zero one.
+func unlessZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

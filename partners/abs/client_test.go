@@ -239,7 +239,7 @@ func TestFileNames(t *testing.T) {
 		`attachment; filename=".."`:                                 "",
 		`attachment; filename="a` + "\u202e" + `b.pdf"`:             "ab.pdf",
 		`attachment; filename="` + strings.Repeat("я", 300) + `"`:   strings.Repeat("я", 200),
-		`attachment; filename=Имя файла.pdf`: "Имя файла.pdf", `attachment; filename*=windows-1251''..%5C%C8%EC%FF.pdf`: "Имя.pdf",
+		`attachment; filename=Имя файла.pdf`:                        "Имя файла.pdf", `attachment; filename*=windows-1251''..%5C%C8%EC%FF.pdf`: "Имя.pdf",
 		`attachment`: "", ``: "", ";": "",
 	} {
 		require.Equal(t, want, fileName(header), header)
