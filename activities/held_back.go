@@ -13,7 +13,7 @@ import (
 // this attempt is not what an operator asked for: the run that ordered it has not heard of
 // it.
 func (in AttemptInput) stopped(p storage.Payment) bool {
-	return (p.Standing().Stopped() || p.HeldID) && in.Cause != domain.CauseOperator
+	return p.Restored || (p.Standing().Stopped() || p.HeldID) && in.Cause != domain.CauseOperator
 }
 
 // heldBack reports a call that was not made, and says so in the lists; where the

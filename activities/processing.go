@@ -202,6 +202,9 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 	if err != nil {
 		return AttemptResult{}, final(err)
 	}
+	if payment.Restored {
+		return behind(payment), nil
+	}
 	if payment.PaySentAt == nil {
 		return AttemptResult{}, fmt.Errorf("payment %s: no intent to pay is committed, so nothing is sent", payment.ID)
 	}
@@ -234,7 +237,8 @@ func (p *Processing) Pay(ctx context.Context, in AttemptInput) (AttemptResult, e
 	call.At = time.Now()
 	reply, callErr := p.Centre.Pay(numbered(ctx, call), payment.PayBody)
 	answered(callErr)
-	return p.settle(ctx, in, payment, paid{call: call, started: first.started, isFirst: isFirst, reply: reply, err: callErr})
+	return p.settle(ctx, in, payment, paid{call: call, started: first.started, isFirst: isFirst && payment.RestoredEpoch == 0, // a lost one may have been first
+		reply: reply, err: callErr})
 }
 
 // paid is one pay that was sent, and what came back.

@@ -22,13 +22,15 @@ type Standing struct {
 	// HeldID says that the centre holds this id since before a pay of ours.
 	HeldID           bool                `json:"heldId,omitempty"`
 	ProposedEvidence domain.EvidenceKind `json:"proposedEvidence,omitempty"`
+	// Restored says that a restored ledger holds it: a pay that was sent may be forgotten.
+	Restored bool `json:"restored,omitempty"`
 }
 
 func standingOf(p storage.Payment) Standing {
 	s := Standing{
-		Held: p.Held, Proposed: p.Proposed, Reason: p.OperatorReason, Chosen: p.ChoiceSHA256 != "",
+		Held: p.Held || p.Restored, Proposed: p.Proposed, Reason: p.OperatorReason, Chosen: p.ChoiceSHA256 != "",
 		ProposedUntil: instant(p.ProposedUntil), PayerUntil: instant(p.PayerUntil),
-		PaymentCode: p.PaymentCode, HeldID: p.HeldID, ProposedEvidence: p.ProposedEvidence,
+		PaymentCode: p.PaymentCode, HeldID: p.HeldID, ProposedEvidence: p.ProposedEvidence, Restored: p.Restored,
 	}
 	if p.ProposedAction != nil {
 		s.ProposedBy = *p.ProposedAction

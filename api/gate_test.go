@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tolem/api"
+	"tolem/storage"
 )
 
 // gatedBank is an API whose ledger is guarded, and what sets the gate.
@@ -89,5 +91,35 @@ func TestWhileReconcilingNoIDIsDenied(t *testing.T) {
 	b.status(b.get(secretOp, "/v1/payments/176000000000000000"), http.StatusNotFound)
 	if _, err := b.ledger.Payment(t.Context(), id); err != nil {
 		t.Error(err)
+	}
+}
+
+// A payment that a restored ledger holds is released by two people: the first one's word is
+// 202, his own second one 409, and the second person's 200, with the workflow woken.
+func TestReleaseOfARestoredPayment(t *testing.T) {
+	b := newBank(t)
+	id := b.asked(plainReply, nil)
+	_, err := b.ledger.HoldRestored(t.Context(), storage.Window{From: time.Now().Add(-time.Hour), To: time.Now()}, 0, false)
+	must(t, err)
+	path := "/v1/payments/" + id.String() + "/release"
+	release := func(token, key string, want int, says string) {
+		t.Helper()
+		a := b.status(b.send(call{method: http.MethodPost, path: path, body: `{"reason":"the register has it"}`, token: token, header: map[string]string{"Idempotency-Key": key}}), want)
+		if !strings.Contains(string(a.body), says) {
+			t.Errorf("%s: %s", key, a.body)
+		}
+	}
+	release(secretOp, "first", http.StatusAccepted, `"proposed"`)
+	release(secretOp, "first", http.StatusAccepted, `"proposed"`)
+	release(secretOp, "again", http.StatusConflict, `"second_operator_needed"`)
+	a := b.send(call{method: http.MethodPost, path: path, body: `{"reason":"r","evidenceKind":"register","registerSha256":"` + strings.Repeat("0", 64) + `"}`, token: secretBoth})
+	if b.status(a, http.StatusConflict); !strings.Contains(string(a.body), `"no_register"`) {
+		t.Errorf("%s", a.body)
+	}
+	release(secretBoth, "second", http.StatusOK, `"released"`)
+	p, err := b.ledger.Payment(t.Context(), id)
+	must(t, err)
+	if p.Restored || p.Held || p.RestoredEpoch != 1 {
+		t.Errorf("restored %v, held %v, epoch %d", p.Restored, p.Held, p.RestoredEpoch)
 	}
 }

@@ -71,7 +71,11 @@ func (s *Server) actOnPayment(action domain.Action) echo.HandlerFunc {
 		if err := s.checkCited(c.Request().Context(), request, payment); err != nil {
 			return err
 		}
-		placed, err := s.placeAndCarryOut(c, request.row(callerOf(c).name, key, time.Now()), s.carryOut)
+		row := request.row(callerOf(c).name, key, time.Now())
+		if action == domain.ActionRelease && payment.Restored {
+			return s.releaseRestored(c, payment, row)
+		}
+		placed, err := s.placeAndCarryOut(c, row, s.carryOut)
 		if err != nil {
 			return err
 		}
@@ -88,6 +92,8 @@ func decodeAction(body []byte, action domain.Action) (actionRequest, fieldErrors
 	if action == domain.ActionResolve {
 		fields["outcome"] = func(raw json.RawMessage) *complaint { return outcome(raw, &r.Outcome) }
 		fields["evidence"] = func(raw json.RawMessage) *complaint { return text(raw, maxEvidence, &r.Evidence) }
+	}
+	if action == domain.ActionResolve || action == domain.ActionRelease {
 		fields["evidenceKind"] = func(raw json.RawMessage) *complaint { return evidenceKind(raw, &r.EvidenceKind) }
 		fields["registerSha256"] = func(raw json.RawMessage) *complaint { return sha256Hex(raw, &r.RegisterSHA256) }
 	}
@@ -99,11 +105,11 @@ func decodeAction(body []byte, action domain.Action) (actionRequest, fieldErrors
 	if action == domain.ActionResolve {
 		wrong.require("outcome", r.Outcome != "", "is required: succeeded or refused")
 		wrong.require("evidence", r.Evidence != "", "is required: the partner's letter or register row")
-		cited := r.EvidenceKind == domain.EvidenceRegister
-		wrong.require("registerSha256", !cited || r.RegisterSHA256 != "", "is required with evidenceKind register")
-		if !cited && r.RegisterSHA256 != "" {
-			wrong.add("registerSha256", ruleRange, "requires evidenceKind register")
-		}
+	}
+	cited := r.EvidenceKind == domain.EvidenceRegister
+	wrong.require("registerSha256", !cited || r.RegisterSHA256 != "", "is required with evidenceKind register")
+	if !cited && r.RegisterSHA256 != "" {
+		wrong.add("registerSha256", ruleRange, "requires evidenceKind register")
 	}
 	return r, wrong
 }
@@ -332,7 +338,7 @@ func (s *Server) answerAction(c echo.Context, placed storage.Action) error {
 	if err != nil {
 		return fromLedger(err)
 	}
-	status := http.StatusOK
+	status := statusOf(placed.Action == domain.ActionRelease && placed.Effect == domain.EffectProposed, http.StatusOK) // 200 would be read as released
 	if placed.Action == domain.ActionResolve && !payment.State.Terminal() {
 		status = http.StatusAccepted // 200 would be read as resolved
 		why := payment.Standing().RefusesResolve(placed.Outcome, placed.EvidenceKind)

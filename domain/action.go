@@ -94,6 +94,7 @@ type Standing struct {
 	State         State
 	PaySent       bool  // a pay may have been sent
 	Held          bool  // by a person
+	Restored      bool  // the ledger may have lost that a pay was sent
 	Proposed      State // what a first operator's resolve proposed; "" without one
 	NeedsOperator bool
 	Code          *Code // the last
@@ -106,7 +107,7 @@ type Standing struct {
 
 // Stopped says whether nothing may be sent until a person acts, or a proposal
 // lapses.
-func (s Standing) Stopped() bool { return s.Held || s.Proposed != "" }
+func (s Standing) Stopped() bool { return s.Held || s.Restored || s.Proposed != "" }
 
 // Refuses says why an action may not be taken now; "" when it may. outcome is
 // resolve's: resolved_succeeded or resolved_refused. A resolve that cites evidence asks
@@ -125,6 +126,8 @@ func (s Standing) Refuses(a Action, outcome State) Refusal {
 		return RefusalPaySent
 	case a == ActionCancel && s.HeldID:
 		return RefusalNumberExists
+	case a == ActionCancel && s.Restored:
+		return RefusalHeld
 	case a == ActionCancel, a == ActionRelease && s.Stopped():
 		return ""
 	case s.State == StateAwaitingPayer:
@@ -148,7 +151,7 @@ func (s Standing) RefusesResolve(outcome State, cites EvidenceKind) Refusal {
 	switch {
 	case s.State.Terminal():
 		return RefusalEnded
-	case !s.PaySent && !s.HeldID:
+	case !s.PaySent && !s.HeldID && !s.Restored:
 		return RefusalNeverPaid
 	case !s.NeedsOperator:
 		return RefusalNoOperator

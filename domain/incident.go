@@ -20,13 +20,22 @@ const ReasonEndedWithHeldID OperatorReason = "ended_with_held_id"
 // minutes; it is raised when the ledger is back.
 const ReasonLedgerLate OperatorReason = "ledger_late"
 
+// The reasons that a restored ledger raises, stable names.
+const (
+	// ReasonRestored is that of a process whose last writes may be lost: nothing is sent for it
+	// and no answer ends it, until people release or resolve it.
+	ReasonRestored OperatorReason = "restored"
+	// ReasonMissingInLedger is that of an id that a partner or Temporal has, and the ledger not.
+	ReasonMissingInLedger OperatorReason = "missing_in_ledger"
+)
+
 // lastingReasons are those that only a person closes: the process going on, or ending,
 // takes nothing of them away.
 var lastingReasons = []OperatorReason{ReasonBankOrderIDTaken, ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonPublishedAside}
 
 // moneyReasons are lasting ones after which somebody has to say where the money is.
 var moneyReasons = []OperatorReason{
-	ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID,
+	ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonMissingInLedger,
 	ReasonDecisionTooLate, ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 	ReasonExecutedAfterClose, ReasonEventKeyShared,
 }
@@ -39,7 +48,7 @@ func OperatorReasons() []OperatorReason {
 	return []OperatorReason{
 		ReasonUnknownCode, ReasonStrangeEcho, ReasonRejected, ReasonLateRefusal, ReasonNumberExists, ReasonCancelledRun, ReasonTooOld,
 		ReasonUnreadableAnswer, ReasonNothingOffered,
-		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonLedgerLate,
+		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonLedgerLate, ReasonRestored, ReasonMissingInLedger,
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonBankOrderIDTaken, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
 		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,

@@ -58,5 +58,8 @@ func (s State) Known() bool {
 	return s.Terminal()
 }
 
+// Resolved says that two people ended the payment.
+func (s State) Resolved() bool { return s == StateResolvedSucceeded || s == StateResolvedRefused }
+
 // Moved says whether a payment that ended in s is one whose money moved.
 func (s State) Moved() bool { return s == StateSucceeded || s == StateResolvedSucceeded }

@@ -200,3 +200,14 @@ func (r *Register) mark(order []uint32, key func(e *entry) int64, ofTransaction 
 		}
 	}
 }
+
+// IDs are the agentTransactionIds of its rows, in the order of the rows.
+func (r *Register) IDs(yield func(domain.AgentTransactionID) bool) {
+	for _, chunk := range r.chunks {
+		for _, e := range chunk {
+			if !yield(e.id) {
+				return
+			}
+		}
+	}
+}

@@ -116,7 +116,7 @@ func (l *Ledger) Follow(ctx context.Context, f Following) error {
 		f.Outcome = action.Outcome
 		if columns := f.columns(); columns != nil {
 			columns["updated_at"] = At(time.Now())
-			stood := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ?", f.PaymentID, domain.TerminalStates()).Updates(columns)
+			stood := tx.Model(&Payment{}).Where("id = ? AND state NOT IN ? AND (NOT restored OR ?)", f.PaymentID, domain.TerminalStates(), f.Effect != domain.EffectReleased).Updates(columns)
 			switch {
 			case stood.Error != nil:
 				return stood.Error
@@ -273,7 +273,7 @@ func (l *Ledger) Confirm(ctx context.Context, c Confirmation) (now Payment, refu
 // resolve writes the state that two operators ordered, if the first one's proposal
 // is still there and the step is new: of a payment that may have been paid.
 func resolve(tx *gorm.DB, c Confirmation, first int64, second Action) error {
-	proposed := tx.Where("(pay_sent_at IS NOT NULL OR id_held_by_centre)").Where("proposed_action = ?", first)
+	proposed := tx.Where("(pay_sent_at IS NOT NULL OR id_held_by_centre OR restored)").Where("proposed_action = ?", first)
 	changed, err := writeState(proposed, c.PaymentID, c.Step, stateColumns{"state": second.Outcome})
 	if err != nil || !changed {
 		return err

@@ -197,7 +197,7 @@ func (l *Ledger) BeginPay(ctx context.Context, c Call) (begun Begun, err error) 
 	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		counted := tx.Raw(`UPDATE payments SET attempts = attempts + 1
-			WHERE id = ? AND step < ? AND pay_sent_at IS NOT NULL AND state NOT IN ? RETURNING attempts`,
+			WHERE id = ? AND step < ? AND pay_sent_at IS NOT NULL AND NOT restored AND state NOT IN ? RETURNING attempts`,
 			id, c.Step, domain.TerminalStates()).Scan(&c.Attempt)
 		if counted.Error != nil || counted.RowsAffected == 0 {
 			return counted.Error
@@ -273,6 +273,9 @@ func (a After) contradict(tx *gorm.DB, id domain.AgentTransactionID, evidence st
 	p, err := readPayment(tx, id)
 	if err != nil {
 		return err
+	}
+	if p.Restored {
+		return raise(tx, paymentSubject(id), domain.ReasonRestored, evidence)
 	}
 	switch paid := *a.PaymentCode == domain.CodeSuccess; {
 	case paid && (p.State.NotMoved() || p.State == domain.StateResolvedRefused):

@@ -43,6 +43,9 @@ func actOnOrder(tx *gorm.DB, o InstalmentOrder, a Action) (effect domain.Effect,
 		columns["updated_at"] = At(time.Now())
 		return domain.EffectDeclined, tx.Model(&InstalmentOrder{}).Where("id = ?", o.ID).Updates(columns).Error
 	}
+	if a.Action == domain.ActionRelease {
+		return release(tx, orderSubject(o.ID), a, false)
+	}
 	outcome := domain.OrderState(a.Outcome)
 	if a.Action != domain.ActionResolve || !domain.OrderOutcome(outcome) {
 		return "", fmt.Errorf("an order takes no action %q with the outcome %q", a.Action, a.Outcome)
@@ -77,6 +80,7 @@ func endAside(tx *gorm.DB, o InstalmentOrder, after OrderAfter, more map[string]
 		columns[name] = value
 	}
 	columns["held"], columns["ended_at"], columns["updated_at"], columns["wake"] = false, now, now, true
+	columns["restored"] = false
 	written := tx.Model(&InstalmentOrder{}).Where("id = ? AND state NOT IN ?", o.ID, domain.TerminalOrderStates()).Updates(columns)
 	if changed, err := wrote(written, domain.ProcessOrder, columns); err != nil || !changed {
 		return err
@@ -112,7 +116,7 @@ func (o InstalmentOrder) standing(tx *gorm.DB, at time.Time) (domain.OrderStandi
 // and ends nothing. The rejection: the order has ended, and BeginOrderCall, which waits
 // for the row, finds that; nothing is sent.
 func endRejected(tx *gorm.DB, o InstalmentOrder) error {
-	if o.State != domain.OrderAccepted && o.State != domain.OrderCreating || o.BankOrderID != "" {
+	if o.State != domain.OrderAccepted && o.State != domain.OrderCreating || o.BankOrderID != "" || o.Restored {
 		return nil
 	}
 	attempts, called, err := createAttempts(tx, o.ID)

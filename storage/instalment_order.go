@@ -59,6 +59,10 @@ type InstalmentOrder struct {
 	// Wake says that people changed the row, and that its workflow may not have read that.
 	Wake bool
 
+	// Restored is set while a restored ledger holds it: its last writes may be lost.
+	Restored      bool
+	RestoredEpoch int64 // of the last restore that held it; 0 never
+
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
 }
@@ -125,6 +129,7 @@ func writeOrder(tx *gorm.DB, id domain.StoreOrderID, step int, columns map[strin
 		for name, value := range noProposal() {
 			columns[name] = value
 		}
+		tx = tx.Where("NOT restored") // the answer may be one to what a restored ledger has forgotten
 	}
 	var order InstalmentOrder
 	written := tx.Model(&order).Clauses(returningFlag).

@@ -31,7 +31,7 @@ func (l *Ledger) FollowOrder(ctx context.Context, f OrderFollowing) error {
 		}
 		if columns := f.columns(); columns != nil {
 			columns["updated_at"] = At(time.Now())
-			stood := tx.Model(&InstalmentOrder{}).Where("id = ? AND state NOT IN ?", f.ID, domain.TerminalOrderStates()).Updates(columns)
+			stood := tx.Model(&InstalmentOrder{}).Where("id = ? AND state NOT IN ? AND (NOT restored OR ?)", f.ID, domain.TerminalOrderStates(), f.Effect != domain.EffectReleased).Updates(columns)
 			switch {
 			case stood.Error != nil:
 				return stood.Error

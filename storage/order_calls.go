@@ -41,6 +41,7 @@ func (l *Ledger) BeginOrderCall(ctx context.Context, c OrderCall) (begun BegunOr
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		at := At(c.Call.At)
 		stands := tx.Model(&InstalmentOrder{}).Where("id = ? AND step < ? AND state IN ?", c.ID, c.Call.Step, c.From)
+		stands = stands.Where("NOT restored")
 		if c.Call.Cause != domain.CauseOperator {
 			stands = stands.Where("NOT held")
 		}
@@ -228,6 +229,9 @@ func (l *Ledger) RecordOrderCall(ctx context.Context, r OrderRecord) (changed bo
 		}
 		if taken != "" {
 			return raise(tx, orderSubject(r.ID), domain.ReasonBankOrderIDTaken, taken)
+		}
+		if !changed && before.Restored {
+			return raise(tx, orderSubject(r.ID), domain.ReasonRestored, r.Outcome.evidence(r.Call.Name))
 		}
 		return r.contradicts(tx, before)
 	})

@@ -38,6 +38,9 @@ type OrderReturn struct {
 	EndedAt        *Timestamp
 	Resolution
 	Wake bool // as InstalmentOrder's
+	// Restored is set while a restored ledger holds it: its last writes may be lost.
+	Restored      bool
+	RestoredEpoch int64 // of the last restore that held it; 0 never
 
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
@@ -159,7 +162,7 @@ func (c ReturnCall) row(tx *gorm.DB) *gorm.DB {
 func (l *Ledger) BeginReturn(ctx context.Context, c ReturnCall) (begun BegunOrder, err error) {
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
 		at := At(c.Call.At)
-		written := c.row(tx).Where("NOT held").Updates(map[string]any{
+		written := c.row(tx).Where("NOT held AND NOT restored").Updates(map[string]any{
 			"state": domain.ReturnReturning, "attempts": gorm.Expr("attempts + 1"), "next_attempt_at": nil, "updated_at": at,
 			"sent_at":         gorm.Expr("COALESCE(sent_at, ?)", at),
 			"reversed_before": gorm.Expr("COALESCE(reversed_before, ?)", c.ReversedBefore),
@@ -228,13 +231,19 @@ func (l *Ledger) RecordReturn(ctx context.Context, c ReturnCall, started int64, 
 				return err
 			}
 		}
-		written := c.row(tx).Updates(after.columns(c.Call.Step))
+		open := c.row(tx)
+		if after.State.Terminal() { // the answer may be one to what a restored ledger has forgotten
+			open = open.Where("NOT restored")
+		}
+		written := open.Updates(after.columns(c.Call.Step))
 		changed = written.RowsAffected == 1
 		switch evidence := o.evidence(c.Call.Name); {
 		case written.Error != nil:
 			return written.Error
 		case !changed && before.State.Terminal() && after.State.Terminal() && after.State != before.State:
 			return raise(tx, returnSubject(c.OrderID, c.ID), domain.ReasonReturnContradicted, evidence+"; the return ended "+string(before.State))
+		case !changed && before.Restored:
+			return raise(tx, returnSubject(c.OrderID, c.ID), domain.ReasonRestored, evidence)
 		case !changed:
 			return nil
 		case after.State.Terminal():

@@ -73,6 +73,10 @@ type Payment struct {
 	// ProposedEvidence is what that order cites beside its free text.
 	ProposedEvidence domain.EvidenceKind
 
+	// Restored is set while a restored ledger holds it: its last writes may be lost.
+	Restored      bool
+	RestoredEpoch int64 // of the last restore that held it; 0 never
+
 	CreatedAt Timestamp
 	UpdatedAt Timestamp
 }
@@ -80,7 +84,7 @@ type Payment struct {
 // Standing is what decides whether an action may be taken.
 func (p Payment) Standing() domain.Standing {
 	return domain.Standing{
-		State: p.State, PaySent: p.PaySentAt != nil, Held: p.Held, Proposed: p.Proposed,
+		State: p.State, PaySent: p.PaySentAt != nil, Held: p.Held, Restored: p.Restored, Proposed: p.Proposed,
 		NeedsOperator: p.NeedsOperator, Code: p.ResultCode,
 		PaymentCode: p.PaymentCode, HeldID: p.HeldID, ProposedEvidence: p.ProposedEvidence,
 	}
@@ -224,8 +228,12 @@ func writeState(tx *gorm.DB, id domain.AgentTransactionID, step int, columns sta
 		columns["next_attempt_at"], columns["paused"] = nil, false
 		maps.Copy(columns, proposalGone())
 		columns["held"] = false
+		columns["restored"] = false
 		if state.NotMoved() {
 			tx = tx.Where("NOT id_held_by_centre")
+		}
+		if !state.Resolved() { // the answer may be one to what the ledger has forgotten
+			tx = tx.Where("NOT restored")
 		}
 	}
 	var now Payment
@@ -271,7 +279,7 @@ func neverPaid(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NULL") }
 func inPaying(tx *gorm.DB) *gorm.DB { return tx.Where("pay_sent_at IS NOT NULL") }
 
 // unstopped narrows a state write to payments that nobody stopped.
-func unstopped(tx *gorm.DB) *gorm.DB { return tx.Where("NOT held AND proposed = ''") }
+func unstopped(tx *gorm.DB) *gorm.DB { return tx.Where("NOT held AND NOT restored AND proposed = ''") }
 
 // onPostgres says which dialect this ledger speaks.
 func (l *Ledger) onPostgres() bool { return l.dialect == goose.DialectPostgres }

@@ -46,8 +46,11 @@ type PaymentOrder struct {
 	NextAttemptAt  *Timestamp
 	SentAt         *Timestamp // when StatusRequestSent was stored
 	EndedAt        *Timestamp
-	CreatedAt      Timestamp
-	UpdatedAt      Timestamp
+	// Restored is set while a restored ledger holds it: its last writes may be lost.
+	Restored      bool
+	RestoredEpoch int64 // of the last restore that held it; 0 never
+	CreatedAt     Timestamp
+	UpdatedAt     Timestamp
 }
 
 // DebtNow is what is owed: the latest report without the executions after it, never below 0.
@@ -134,6 +137,12 @@ func writePaymentOrder(tx *gorm.DB, id int64, columns map[string]any) (changed b
 		columns["close_action"], columns["close_until"] = nil, nil
 	}
 	var order PaymentOrder
+	if state, ok := columns["state"].(domain.PaymentOrderState); ok && state.Terminal() {
+		columns["restored"] = false
+		if state != domain.PaymentOrderClosed { // by people; any other end may be that of what a restored ledger has forgotten
+			tx = tx.Where("NOT restored")
+		}
+	}
 	written := tx.Model(&order).Clauses(clause.Returning{Columns: []clause.Column{{Name: "contract"}, {Name: "needs_operator"}}}).
 		Where("id = ? AND state NOT IN ?", id, domain.TerminalPaymentOrderStates()).Updates(columns)
 	if changed, err = wrote(written, domain.ProcessPaymentOrder, columns); err != nil || !changed {

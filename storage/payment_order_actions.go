@@ -132,6 +132,8 @@ func carryOut(tx *gorm.DB, a acting) (effect domain.Effect, err error) {
 		return "", ErrActionRefused{domain.RefusalOrderEnded}
 	case a.action.Action == domain.ActionRelease && !o.Held:
 		return "", ErrActionRefused{domain.RefusalNotHeld}
+	case a.action.Action == domain.ActionRelease && o.Restored:
+		return release(tx, contractSubject(o.Contract), a.action, false)
 	case a.action.Action == domain.ActionHold:
 		effect, columns["held"], columns["next_attempt_at"] = domain.EffectHeld, true, nil
 	case a.action.Action == domain.ActionRelease:

@@ -44,6 +44,9 @@ func actOnReturn(tx *gorm.DB, r OrderReturn, a Action) (effect domain.Effect, er
 	if why := stands.Refuses(a.Action); why != "" {
 		return "", ErrActionRefused{why}
 	}
+	if a.Action == domain.ActionRelease && r.Restored {
+		return release(tx, returnSubject(r.OrderID, r.ID), a, false)
+	}
 	columns := map[string]any{}
 	switch a.Action {
 	case domain.ActionRetry:
@@ -81,7 +84,7 @@ func resolveReturn(tx *gorm.DB, r OrderReturn, a Action, stands domain.ReturnSta
 	}
 	if effect == domain.EffectResolved {
 		columns["state"], columns["ended_at"], columns["wake"], columns["held"] = outcome, At(time.Now()), true, false
-		columns["next_attempt_at"] = nil
+		columns["next_attempt_at"], columns["restored"] = nil, false
 	}
 	if err := r.write(tx, columns); err != nil || effect == domain.EffectProposed {
 		return effect, err

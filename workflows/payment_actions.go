@@ -38,6 +38,7 @@ type people struct {
 	acted   bool             // a person's action is in the ledger, and not read from there yet
 
 	held          bool
+	restored      bool // by a restored ledger: no answer ends it
 	proposed      domain.State
 	proposedBy    int64 // the order
 	proposedUntil time.Time
@@ -113,14 +114,14 @@ func (p *payment) refuses(action domain.Action, in ActionInput) domain.Refusal {
 func (p *payment) standing() domain.Standing {
 	return domain.Standing{
 		State: p.state, PaySent: p.paySent, Held: p.held, Proposed: p.proposed,
-		NeedsOperator: p.reason != "", Code: p.code, PaymentCode: p.word, HeldID: p.heldID, ProposedEvidence: p.proposedCites,
+		NeedsOperator: p.reason != "", Code: p.code, PaymentCode: p.word, HeldID: p.heldID, ProposedEvidence: p.proposedCites, Restored: p.restored,
 	}
 }
 
 // takeOver copies what the ledger knows of people's decisions.
 func (p *payment) takeOver(s activities.Standing) {
 	p.held, p.proposed, p.proposedBy, p.proposedCites, p.chosen = s.Held, s.Proposed, s.ProposedBy, s.ProposedEvidence, s.Chosen
-	p.heldID = p.heldID || s.HeldID
+	p.heldID, p.restored = p.heldID || s.HeldID, s.Restored
 	if s.PaymentCode != nil {
 		p.word = s.PaymentCode
 	}
@@ -189,7 +190,7 @@ func (p *payment) carryOut(ctx workflow.Context, o *paymentAction) {
 		p.cancel(ctx, o)
 	case o.action == domain.ActionResolve && p.proposed != "":
 		p.confirm(ctx, o)
-	case o.action == domain.ActionResolve && p.heldID: // only a retry sends anything
+	case o.action == domain.ActionResolve && (p.heldID || p.restored): // only a retry sends anything
 		p.propose(ctx, o)
 	default: // retry, and a first operator's resolve: asking is an attempt
 		p.asked = append(p.asked, o)

@@ -57,7 +57,7 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 		case p.choiceHeld && p.standing().Stopped(): // the choice stands, and waits for the release
 		case p.chosen, nudged, p.paySent: // the last: another execution paid
 			return true
-		case reached(p.payerUntil, now) && !p.heldID:
+		case reached(p.payerUntil, now) && !p.heldID && !p.restored:
 			return false
 		}
 		p.show(ctx)
@@ -74,7 +74,7 @@ func (p *payment) payerChooses(ctx workflow.Context) bool {
 // payer's time is up, unless that ends nothing, or a proposal lapses; zero when never.
 func (p *payment) payerWakes() time.Time {
 	until := p.payerUntil
-	if p.heldID || p.choiceHeld && p.standing().Stopped() {
+	if p.heldID || p.restored || p.choiceHeld && p.standing().Stopped() {
 		until = time.Time{}
 	}
 	return earliest(until, p.lapsesAt())

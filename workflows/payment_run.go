@@ -292,7 +292,7 @@ func (p *payment) recordAnswer(ctx workflow.Context) {
 // says that the ledger has no evidence for the end: asking again would not change that.
 func (p *payment) end(ctx workflow.Context, in activities.EndInput) (barred domain.Barred) {
 	in.PaymentID = p.in.PaymentID
-	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) && !(in.State.NotMoved() && p.heldID) {
+	for !p.closed() && !(in.UnlessPaid && p.paySent) && !(in.UnlessChosen && p.chosen) && !(in.State.NotMoved() && (p.heldID || p.restored)) {
 		p.step++
 		in.Step = p.step
 		now := insist(ctx, p, "end as "+string(in.State), activities.EndPayment, in)

@@ -53,6 +53,7 @@ func command() *cobra.Command {
 		migrate(),
 		callsTemporal(setup()),
 		callsTemporal(verify()),
+		callsTemporal(afterRestore()),
 		token(),
 		healthcheck(),
 		version(),

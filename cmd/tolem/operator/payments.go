@@ -160,6 +160,9 @@ var paymentReasons = map[domain.OperatorReason]string{
 	domain.ReasonNumberExists: "A person has to look: the centre holds this id (215) since before a pay of ours could be why, and may have the money. Nothing is sent by itself any more. Ask it whose payment that is.",
 	domain.ReasonCancelledRun: "A person has to look: somebody cancelled its workflow in Temporal after a pay was sent. That ended nothing; say what was meant.",
 	domain.ReasonLedgerLate:   "A person has to look: the ledger did not take a write of this process for ten minutes. Nothing was sent meanwhile; see why, and that it goes on.",
+	domain.ReasonRestored: "A person has to look: a restored ledger holds it, because its last writes may be lost. Nothing is sent and no answer ends it. " +
+		"Ask the partner what its books say; then two people release or resolve it.",
+	domain.ReasonMissingInLedger: "A person has to look: somebody else has it, and the restored ledger has not. Ask the partner whether money moved, and record it.",
 	domain.ReasonPaidAfterEnd: "A person has to look: it ended as not paid, and the centre answered a pay with 0 afterwards, so the money moved. " +
 		"Ask the centre for its number, and whoever was told that it was refused.",
 	domain.ReasonEndedWithHeldID:  "A person has to look: it ended as not paid, and the centre said before that it holds the id (215). Ask the centre whether it was paid, and record where the money is.",
