@@ -104,10 +104,7 @@ func Start(ctx context.Context, c Config, parts Parts) (r *Running, err error) {
 		return r, err
 	}
 	if parts.API { // the port first: a busy one is the commonest mistake
-		if listener, err = listen(ctx, "API_ADDR", c.APIAddr); err != nil {
-			return r, err
-		}
-		if listener, err = c.secured(ctx, listener); err != nil {
+		if listener, err = c.listenForAPI(ctx); err != nil {
 			return r, err
 		}
 	}
@@ -266,125 +263,6 @@ func (c Config) hosts(addr net.Addr) hosts.Rule {
 	return rule
 }
 
-// Drain has /readyz answer 503 while the API goes on serving for DRAIN_DELAY, or until ctx ends:
-// whoever routes to it needs that long to notice. Nobody routes to a worker.
-func (r *Running) Drain(ctx context.Context) {
-	if r.server == nil {
-		return
-	}
-	r.server.Leave()
-	select {
-	case <-time.After(r.drainDelay):
-	case <-ctx.Done():
-	}
-}
-
-// StopLimit is the longest that Drain and Stop take together: who kills earlier cuts off what
-// is under way.
-func (c Config) StopLimit(parts Parts) (limit time.Duration) {
-	if parts.API {
-		limit += c.DrainDelay + drainLimit
-	}
-	if parts.Worker {
-		limit += workers.StopLimit(c.PartnerTimeout)
-	}
-	return limit
-}
-
-// Stop drains: the API takes no new request and finishes those under way, then
-// the worker finishes its calls. It returns when both have, or their limits are
-// over.
-func (r *Running) Stop() {
-	r.polling.Store(false)
-	if r.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
-		defer cancel()
-		if err := r.server.Shutdown(ctx); err != nil {
-			slog.Warn("some requests were cut off", "error", err)
-		}
-	}
-	if r.workers != nil {
-		r.workers.Stop()
-	}
-	if r.probes != nil {
-		_ = r.probes.Close() // a probe cut off is asked again elsewhere
-	}
-	if r.loxon != nil {
-		_ = r.loxon.Close() // the workers have finished; an event that was not acknowledged is told again
-	}
-	if r.instances != nil {
-		r.instances.end()
-	}
-	if r.mark != nil {
-		r.mark.end()
-	}
-	if r.temporal != nil {
-		r.temporal.Close()
-	}
-	if r.ledger != nil {
-		_ = r.ledger.Close() // nothing is written after the drain
-	}
-}
-
-// Migrate brings the ledger's schema up to this program's version and returns
-// what it applied.
-func Migrate(ctx context.Context, c Config) ([]string, error) {
-	ledger, err := storage.Open(ctx, c.DatabaseURL)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = ledger.Close() }() // the work is committed
-	return ledger.Migrate(ctx)
-}
-
-// keepTimezone fails when the ledger's days are kept in another time zone than ours: two
-// processes would then book one payment on two days. The first process to start says which.
-func (c Config) keepTimezone(ctx context.Context, ledger *storage.Ledger) error {
-	ours := c.Location.String()
-	kept, err := ledger.KeepTimezone(ctx, ours)
-	if err == nil && kept != ours {
-		err = fmt.Errorf("%w: TIMEZONE is %s, and the days of this ledger are kept in %s: set TIMEZONE=%s; or, to keep them in %s from now on, stop every process and run `tolem migrate --timezone`",
-			ErrConfig, ours, kept, kept, ours)
-	}
-	return err
-}
-
-// ChangeTimezone has the ledger's days kept in TIMEZONE from now on, and returns the time zone
-// that it had before. Days and dates that are stored stay as they are. Processes that run go on
-// with theirs until they are started again.
-func ChangeTimezone(ctx context.Context, c Config) (before string, err error) {
-	ledger, err := openLedger(ctx, c, false)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = ledger.Close() }() // the work is committed
-	return ledger.ChangeTimezone(ctx, c.Location.String())
-}
-
-func openLedger(ctx context.Context, c Config, migrate bool) (*storage.Ledger, error) {
-	ledger, err := storage.Open(ctx, c.DatabaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	if migrate {
-		_, err = ledger.Migrate(ctx)
-	} else {
-		err = ledger.CheckSchema(ctx)
-	}
-	if err != nil {
-		_ = ledger.Close() // the first error says more
-		return nil, err
-	}
-	ledger.OnIncident(logIncident)
-	return ledger, nil
-}
-
-// logIncident has the on-call engineer see an incident in the log without asking for it.
-// Its evidence stays in the ledger.
-func logIncident(o storage.OpenIncident) {
-	slog.Error("an incident was opened: a person has to look", "process", o.WorkflowID(), "reason", string(o.Reason), "incident", o.ID)
-}
-
 // listen opens a port of ours; a busy one is named, with the variable that says which.
 func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
@@ -395,6 +273,15 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	return listener, nil
+}
+
+// listenForAPI opens the API's port, with TLS where there is a certificate.
+func (c Config) listenForAPI(ctx context.Context) (net.Listener, error) {
+	listener, err := listen(ctx, "API_ADDR", c.APIAddr)
+	if err != nil {
+		return nil, err
+	}
+	return c.secured(ctx, listener)
 }
 
 func closeListener(l net.Listener) {

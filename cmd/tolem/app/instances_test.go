@@ -38,7 +38,7 @@ func TestDifferentSettingsAreReported(t *testing.T) {
 	metric := func(running *app.Running, line string) {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			response, err := http.Get(running.URL + "/metrics") //nolint:forbidigo,noctx // a test's probe
+			response, err := http.Get(running.URL + "/metrics") //nolint:forbidigo // a test's probe
 			require.NoError(t, err)
 			defer func() { _ = response.Body.Close() }() // read
 			raw, err := io.ReadAll(response.Body)
