@@ -32,15 +32,15 @@ func keyAndBody(c echo.Context) (key string, body []byte, err error) {
 	return key, body, err
 }
 
-// idempotencyKey reads the header, or makes a key for callers who send none and
-// keep what the answer says: only for actions, which move nothing twice when they are
+// idempotencyKey reads the header, with or without the quotes of a structured field, or makes a
+// key for callers who send none and keep what the answer says: only for actions, which move nothing twice when they are
 // repeated under another key.
 func idempotencyKey(h http.Header) (string, error) {
 	given := h.Values(headerIdempotencyKey)
 	if len(given) == 0 {
 		return uuid.NewString(), nil
 	}
-	key := given[0]
+	key := domain.Unquoted(given[0])
 	if len(given) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", badParameter(headerIdempotencyKey, ruleFormat, "must stand once and have 1 to 128 visible ASCII characters")
 	}

@@ -205,3 +205,42 @@ func TestPreferredWait(t *testing.T) {
 		}
 	}
 }
+
+// The quoted form of a key, a structured field's, is the same key, in every route that takes one;
+// the answer names the key.
+func TestQuotedKeys(t *testing.T) {
+	onBothLedgers(t, func(t *testing.T, b *bank) {
+		var ids []string
+		for _, key := range []string{`"key-1"`, "key-1", `"key-1"`} {
+			a := b.status(b.pay(simple, map[string]string{"Idempotency-Key": key}), http.StatusAccepted)
+			ids = append(ids, a.payment(t).ID)
+			if got := a.Header.Get("Idempotency-Key"); got != "key-1" {
+				t.Errorf("%s is answered as %s", key, got)
+			}
+		}
+		if b.rows() != 1 || ids[0] != ids[1] || ids[0] != ids[2] {
+			t.Errorf("%d rows of one key: %v", b.rows(), ids)
+		}
+		other := strings.Replace(simple, "200.00", "201.00", 1)
+		if p := b.status(b.pay(other, map[string]string{"Idempotency-Key": `"key-1"`}), http.StatusUnprocessableEntity).problem(t); p.Code != "idempotency_key_reused" {
+			t.Error(p.Code)
+		}
+		b.status(b.sendBatch(`"rows"`, "["+simple+"]"), http.StatusAccepted)
+		if again := b.batch("rows", http.StatusOK, simple); again.Items[0].Status != "replayed" {
+			t.Errorf("%+v", again.Items)
+		}
+		b.takes("KD1")
+		b.sends("KD1")
+		activated := `{"status":"payment order activated"}`
+		b.status(b.reports("KD1", `"e1"`, activated), http.StatusCreated)
+		b.status(b.reports("KD1", "e1", activated), http.StatusOK)
+		b.status(b.orders(secretOp, "KD1", domain.ActionHold, `{"reason":"r"}`, `"h"`), http.StatusOK)
+		b.status(b.orders(secretOp, "KD1", domain.ActionHold, `{"reason":"r"}`, "h"), http.StatusOK)
+		if n := len(b.ordered("KD1")); n != 1 {
+			t.Errorf("%d actions of one key", n)
+		}
+		b.status(b.pay(simple, map[string]string{"Idempotency-Key": `"` + strings.Repeat("k", 126) + `"`}), http.StatusAccepted)
+		b.status(b.pay(simple, map[string]string{"Idempotency-Key": `"` + strings.Repeat("k", 129) + `"`}), http.StatusBadRequest)
+		b.status(b.pay(simple, map[string]string{"Idempotency-Key": `"with space"`}), http.StatusBadRequest)
+	})
+}

@@ -58,6 +58,11 @@ func placeAction(tx *gorm.DB, a Action) (placed Action, fresh bool, err error) {
 	// The ledger gives the ID; an action that is read again comes with its own, which
 	// PostgreSQL would not take.
 	a.ID = 0
+	key, err := asStored(tx, "actions", "idempotency_key", a.Caller, a.IdempotencyKey)
+	if err != nil {
+		return a, false, err
+	}
+	a.IdempotencyKey = key
 	created := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&a)
 	if created.Error != nil || created.RowsAffected == 1 {
 		return a, true, created.Error

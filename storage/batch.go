@@ -51,6 +51,9 @@ func (l *Ledger) AcceptBatch(ctx context.Context, caller, key string, rows []Bat
 		return nil, 0, err
 	}
 	err = l.inTransaction(ctx, func(tx *gorm.DB) error {
+		if key, err = asStored(tx, "batches", "idempotency_key", caller, key); err != nil {
+			return err
+		}
 		if batch, err = holdBatch(tx, domain.BatchID(id), caller, key); err != nil {
 			return err
 		}
@@ -219,7 +222,11 @@ func (i *intake) number(tx *gorm.DB, fresh []freshRow) error {
 // for a new key.
 func (l *Ledger) AcceptedRows(ctx context.Context, caller, key string) (map[int]bool, error) {
 	var found []acceptedRow
-	err := l.db.WithContext(ctx).Model(&Payment{}).
+	key, err := asStored(l.db.WithContext(ctx), "batches", "idempotency_key", caller, key)
+	if err != nil {
+		return nil, fmt.Errorf("read accepted rows: %w", err)
+	}
+	err = l.db.WithContext(ctx).Model(&Payment{}).
 		Where("batch_id = (SELECT id FROM batches WHERE caller = ? AND idempotency_key = ?)", caller, key).Find(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("read accepted rows: %w", err)

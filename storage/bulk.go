@@ -30,6 +30,9 @@ func (l *Ledger) PlaceBulk(ctx context.Context, f PaymentFilter, bulk Action, li
 		if err := l.oneBulkAtATime(tx, bulk); err != nil {
 			return err
 		}
+		if bulk.IdempotencyKey, err = asStored(tx, "actions", "bulk", bulk.Caller, bulk.IdempotencyKey); err != nil {
+			return err
+		}
 		if orders, err = placedBulk(tx, bulk); err != nil || len(orders) > 0 {
 			return err
 		}

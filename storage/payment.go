@@ -134,6 +134,9 @@ func text(src any) (string, error) {
 // another payment holds is ErrIDTaken. A payment without an id gets one: 13
 // digits of Unix milliseconds and 5 of a ledger sequence.
 func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, created bool, err error) {
+	if p.IdempotencyKey, err = asStored(l.db.WithContext(ctx), "payments", "idempotency_key", p.Caller, p.IdempotencyKey); err != nil {
+		return Payment{}, false, fmt.Errorf("accept payment: %w", err)
+	}
 	generated := p.ID == 0
 	p.State = domain.StateAccepted
 	p.UpdatedAt = p.CreatedAt
@@ -164,7 +167,11 @@ func (l *Ledger) Accept(ctx context.Context, p Payment) (accepted Payment, creat
 // AcceptedBefore is the payment that p's caller and key already made: ErrNotFound
 // when there is none, ErrKeyReused when it came from another request.
 func (l *Ledger) AcceptedBefore(ctx context.Context, p Payment) (Payment, error) {
-	before, err := one[Payment](l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", p.Caller, p.IdempotencyKey), "payment of this key")
+	key, err := asStored(l.db.WithContext(ctx), "payments", "idempotency_key", p.Caller, p.IdempotencyKey)
+	if err != nil {
+		return Payment{}, fmt.Errorf("payment of this key: %w", err)
+	}
+	before, err := one[Payment](l.db.WithContext(ctx).Where("caller = ? AND idempotency_key = ?", p.Caller, key), "payment of this key")
 	switch {
 	case err != nil:
 		return Payment{}, err

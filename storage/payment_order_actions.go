@@ -90,7 +90,11 @@ func (l *Ledger) ActOnPaymentOrder(ctx context.Context, contract domain.Contract
 // actionBefore finds the action of a key, with the payment order that it was about; ErrNotFound
 // without one.
 func actionBefore(tx *gorm.DB, contract domain.ContractNumber, a Action) (before Action, order PaymentOrder, err error) {
-	before, err = one[Action](tx.Where("caller = ? AND idempotency_key = ?", a.Caller, a.IdempotencyKey), "action of this key")
+	key, err := asStored(tx, "actions", "idempotency_key", a.Caller, a.IdempotencyKey)
+	if err != nil {
+		return before, order, err
+	}
+	before, err = one[Action](tx.Where("caller = ? AND idempotency_key = ?", a.Caller, key), "action of this key")
 	if err != nil {
 		return before, order, err
 	}

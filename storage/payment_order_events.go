@@ -129,7 +129,11 @@ func (l *Ledger) ReportStatus(ctx context.Context, r ReportedStatus) (event Paym
 
 // before finds the event of the report's key, with its payment order; ErrNotFound without one.
 func (r ReportedStatus) before(tx *gorm.DB) (event PaymentOrderEvent, order PaymentOrder, err error) {
-	event, err = one[PaymentOrderEvent](tx.Where("contract = ? AND caller = ? AND event_key = ?", r.Contract, r.Caller, r.Key), "event")
+	key, err := asStored(tx.Where("contract = ?", r.Contract), "payment_order_events", "event_key", r.Caller, r.Key)
+	if err != nil {
+		return event, order, err
+	}
+	event, err = one[PaymentOrderEvent](tx.Where("contract = ? AND caller = ? AND event_key = ?", r.Contract, r.Caller, key), "event")
 	if err != nil {
 		return event, order, err
 	}
