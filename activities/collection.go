@@ -146,9 +146,17 @@ const maxTold = 20
 
 // TellLoxon tells Loxon of the contract's untold events, one after the other in their order,
 // until one fails or none is left. Each is journalled before its first byte and recorded
-// after the broker has it; a repetition has the same id and bytes. It fails only when the
-// ledger does.
+// after the broker has it; a repetition has the same id and bytes, and all have the partition
+// of the first. Nothing is sent to a topic that was recreated or shrunk: a person is asked to
+// look. It fails only when the ledger does.
 func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (CollectionStanding, error) {
+	to, err := c.destination(ctx, in.Contract)
+	if err != nil {
+		return CollectionStanding{}, final(err)
+	}
+	if to.changed {
+		return c.standing(ctx, in.Contract, loxon.ReasonTopicChanged)
+	}
 	for range maxTold {
 		made := storage.Call{Process: in.Contract.WorkflowID(), Name: storage.CallTell, Step: in.Step, Cause: in.Cause, Execution: execution(ctx), At: time.Now()}
 		told, err := c.Ledger.BeginTelling(ctx, in.Contract, made, Encoder(c.BIC, c.Zone))
@@ -162,7 +170,7 @@ func (c *Collection) TellLoxon(ctx context.Context, in CollectionInput) (Collect
 			break
 		}
 		made.Attempt, made.Body, made.EventID = told.Attempt, told.Event.Message, told.Event.ID
-		failure, err := c.tell(ctx, in.Contract, told, made)
+		failure, err := c.tell(ctx, to, told, made)
 		if err != nil {
 			return CollectionStanding{}, err
 		}
@@ -195,12 +203,15 @@ func (c *Collection) rejected(ctx context.Context, process string, told storage.
 }
 
 // tell sends one event and records what became of it.
-func (c *Collection) tell(ctx context.Context, contract domain.ContractNumber, told storage.Told, made storage.Call) (failure string, err error) {
-	seq := *told.Event.Seq
-	receipt, sendErr := c.Loxon.Send(numbered(ctx, made), loxon.Message{
-		Key: string(contract), Value: told.Event.Message, EventID: eventID(contract, seq), Seq: seq, ProcessID: contract.WorkflowID(),
-		Traceparent: told.Event.Traceparent, Skipped: told.Event.SkippedSeqs,
-	})
+func (c *Collection) tell(ctx context.Context, to destination, told storage.Told, made storage.Call) (failure string, err error) {
+	seq, contract := *told.Event.Seq, told.Event.Contract
+	receipt, sendErr := loxon.Receipt{}, to.unknown
+	if sendErr == nil {
+		receipt, sendErr = c.Loxon.Send(numbered(ctx, made), loxon.Message{
+			Key: string(contract), Partition: &to.partition, Value: told.Event.Message, EventID: eventID(contract, seq), Seq: seq,
+			ProcessID: contract.WorkflowID(), Traceparent: told.Event.Traceparent, Skipped: told.Event.SkippedSeqs,
+		})
+	}
 	t := storage.Telling{Contract: contract, Told: told, Call: made, Outcome: storage.Outcome{Kind: storage.Answered, Duration: time.Since(made.At), Message: string(told.Event.Status)}}
 	var failed *loxon.Failure
 	switch {

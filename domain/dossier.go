@@ -33,6 +33,7 @@ const (
 	ReasonNoContractDate OperatorReason = "no_contract_date" // nobody told the contract's day, and it is not to be guessed
 	ReasonDossierLate    OperatorReason = "dossier_late"     // a part is missing for longer than the limit
 	ReasonEventRejected  OperatorReason = "event_rejected"   // no message carries this event, or the broker will never take it
+	ReasonTopicChanged   OperatorReason = "topic_changed"    // Loxon's topic was recreated or shrunk: nothing is sent until a person closes the incident
 	ReasonEventLate      OperatorReason = "event_late"       // an event is not told for longer than the limit
 
 	// Contradictions: nothing that Tolem does takes them away.

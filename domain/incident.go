@@ -41,7 +41,7 @@ var moneyReasons = []OperatorReason{
 }
 
 // eventReasons concern an event rather than its process: they go when the event is published.
-var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate}
+var eventReasons = []OperatorReason{ReasonEventRejected, ReasonEventLate, ReasonTopicChanged}
 
 // OperatorReasons lists every reason for which a person has to look.
 func OperatorReasons() []OperatorReason {
@@ -51,7 +51,7 @@ func OperatorReasons() []OperatorReason {
 		ReasonPaidAfterEnd, ReasonRefusedAfterEnd, ReasonEndedWithHeldID, ReasonLedgerLate, ReasonRestored, ReasonMissingInLedger,
 		ReasonCreateUnknown, ReasonDecisionOpen, ReasonDecisionTooLate, ReasonNoPayout, ReasonUnknownBankState, ReasonBankOrderIDTaken, ReasonReturnUnknown,
 		ReasonConfirmedFailed, ReasonSaleAfterEnd, ReasonPayoutContradicted, ReasonReturnContradicted,
-		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate,
+		ReasonDossierRefused, ReasonNoContractDate, ReasonDossierLate, ReasonEventRejected, ReasonEventLate, ReasonTopicChanged,
 		ReasonLoanChanged, ReasonLoanAfterExecuted, ReasonExecutedAfterClose, ReasonPublishedAside, ReasonEventKeyShared,
 	}
 }

@@ -36,7 +36,9 @@ type PaymentOrderEvent struct {
 	Paid    domain.Money
 	Message []byte // the exact bytes; nil before its first attempt
 	Topic   string
-	// TopicPartition and TopicOffset say where the broker keeps it, once ToldAt is set.
+	// TopicPartition and TopicOffset say where the broker keeps it, once ToldAt is set. Topic and
+	// TopicPartition alone are where it goes, from PlacedAt on.
+	PlacedAt       *Timestamp
 	TopicPartition int
 	TopicOffset    int64
 	ToldAt         *Timestamp // when the broker had acknowledged it

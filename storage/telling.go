@@ -115,7 +115,7 @@ func settleTold(tx *gorm.DB, contract domain.ContractNumber) error {
 	if err != nil || !last.NeedsOperator {
 		return err
 	}
-	return settle(tx, contractSubject(contract), reasons(domain.ReasonEventRejected, domain.ReasonEventLate))
+	return settle(tx, contractSubject(contract), reasons(domain.ReasonEventRejected, domain.ReasonEventLate, domain.ReasonTopicChanged))
 }
 
 // RecordTelling commits how an attempt ended. An event is told once: what comes later

@@ -10,6 +10,10 @@
 // come, such as "3" or "3,4". Two people set those events aside because they can never be
 // published; a reader that finds any other gap has lost something.
 //
+// A contract's events stay in the partition of its first one, also when the topic grows: whoever
+// sends says which that is. Destination finds it, and a topic that was recreated or shrunk,
+// before anything is sent.
+//
 // Sending may be repeated, with the same bytes and headers, and has to be until it succeeds: an error
 // of Send does not mean that nothing was stored, unless the Failure is Final. Order holds
 // as long as message n+1 of a contract is sent only after message n was acknowledged; who

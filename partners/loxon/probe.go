@@ -20,8 +20,7 @@ func (p *Producer) Probe(ctx context.Context) error {
 		return err
 	}
 	// A transport of its own: the writer's may know the topics of some seconds ago.
-	transport := &kafka.Transport{ClientID: p.transport.ClientID, DialTimeout: p.transport.DialTimeout,
-		TLS: p.transport.TLS, SASL: p.transport.SASL, MetadataTopics: []string{p.topic}}
+	transport := p.freshTransport()
 	defer transport.CloseIdleConnections()
 	client := &kafka.Client{Addr: p.writer.Addr, Transport: transport, Timeout: p.writer.ReadTimeout}
 	// Unlike Conn.ReadPartitions this does not let the broker create the topic.

@@ -91,7 +91,7 @@ func New(o Options) (*Producer, error) {
 			MetadataTTL: metadataTTL, TLS: o.TLS, SASL: mechanism},
 	}
 	p.writer = &kafka.Writer{Addr: kafka.TCP(o.Brokers...), Topic: o.Topic,
-		Balancer:     kafka.Murmur2Balancer{Consistent: true}, // as Java's and librdkafka's
+		Balancer:     kafka.BalancerFunc(choose),
 		RequiredAcks: kafka.RequireAll, BatchSize: batchSize, BatchTimeout: batchTimeout, BatchBytes: batchBytes,
 		MaxAttempts: 1, // repeating is the workflow's business
 		ReadTimeout: o.WriteTimeout, WriteTimeout: o.WriteTimeout,
@@ -150,7 +150,8 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 
 // Message is one event to send.
 type Message struct {
-	Key       string // the contract: messages of one key keep their order
+	Key       string // the contract: messages of one key keep their order, in one partition
+	Partition *int   // of Destination; nil is the one that the key's hash picks
 	Value     []byte // of Encode; not to be changed until Send returns
 	EventID   string // header event-id: contract/seq
 	Seq       int64  // header event-seq, from 1 without gaps per contract
@@ -169,10 +170,19 @@ type Receipt struct {
 	Offset    int64
 }
 
+// choose is the message's own partition, or the one that its key's hash picks.
+func choose(m kafka.Message, partitions ...int) int {
+	if s, ours := m.WriterData.(*slot); ours && s.partition != nil {
+		return *s.partition
+	}
+	return balancer.Balance(m, partitions...)
+}
+
 // slot travels with a message through the writer and back.
 type slot struct {
-	receipt Receipt
-	alone   bool // nobody else was in the batch
+	partition *int // as asked for
+	receipt   Receipt
+	alone     bool // nobody else was in the batch
 }
 
 // completed fills the slots. The writer calls it before it wakes those who wait for the
@@ -204,7 +214,7 @@ func (p *Producer) send(ctx context.Context, m Message) (Receipt, error) {
 	if ctx.Err() != nil { // the writer would send in spite of it, half of the times
 		return Receipt{}, ended(ctx)
 	}
-	s := &slot{}
+	s := &slot{partition: m.Partition}
 	err := p.writer.WriteMessages(ctx, kafka.Message{
 		Key: []byte(m.Key), Value: m.Value, WriterData: s, Headers: m.headers(),
 	})

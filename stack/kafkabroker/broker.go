@@ -157,30 +157,24 @@ func createTopics(addr string, topics []string, partitions int32) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), topicsLimit)
-	defer cancel()
-
 	request := kmsg.NewPtrCreateTopicsRequest()
 	for _, name := range topics {
 		topic := kmsg.NewCreateTopicsRequestTopic()
 		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
 		request.Topics = append(request.Topics, topic)
 	}
-	response, err := request.RequestWith(ctx, client)
-	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
-	}
-	for _, topic := range response.Topics {
-		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("create topic %q: %w", topic.Topic, err)
+	return administer(addr, func(ctx context.Context, client *kgo.Client) error {
+		response, err := request.RequestWith(ctx, client)
+		if err != nil {
+			return fmt.Errorf("create topics: %w", err)
 		}
-	}
-	return nil
+		for _, topic := range response.Topics {
+			if err := kerr.ErrorForCode(topic.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+				return fmt.Errorf("create topic %q: %w", topic.Topic, err)
+			}
+		}
+		return nil
+	})
 }
 
 // logger gives kfake's warnings and errors to slog.
