@@ -132,6 +132,14 @@ var moments = map[string][]moment{
 		{[]string{`tolem_ledger_gate{instance="a"} 1x30`}, 16 * time.Minute, []string{"A restored ledger is being reconciled, and callers get 503"}},
 		{[]string{`tolem_ledger_gate{instance="a"} 1x5 0x30`}, 16 * time.Minute, nil},
 	},
+	"SettingsDiffer": {
+		{[]string{`tolem_settings_differ{instance="a",setting="PROCESSING_URL"} 1x30`}, 16 * time.Minute, []string{"Running processes of this ledger have different values of PROCESSING_URL"}},
+		{[]string{`tolem_settings_differ{instance="a",setting="PROCESSING_URL"} 1x5 0x30`}, 16 * time.Minute, nil},
+	},
+	"ApiTokensUnusable": {
+		{[]string{`tolem_api_tokens_unusable{instance="a"} 1x9`, `tolem_api_tokens_unusable{instance="b"} 0x9`}, 3 * time.Minute, []string{"The file of API tokens of a cannot be used"}},
+		{[]string{`tolem_api_tokens_unusable{instance="a"} 0x9`}, 3 * time.Minute, nil},
+	},
 	"NoApi": {
 		{[]string{`up{job="worker"} 1x9`}, time.Minute, []string{"No API answers"}}, // gone from DNS
 		{[]string{`up{job="api",instance="a"} 0x9`, `up{job="api",instance="b"} 1x9`}, 5 * time.Minute, nil},
