@@ -284,3 +284,6 @@ func (l *Ledger) RaiseMissing(ctx context.Context, about OpenIncident, evidence 
 	}
 	return fresh, nil
 }
+
+// LostEvent begins the evidence of an event that the topic has and the ledger not.
+func LostEvent(seq int64) string { return fmt.Sprintf("Loxon's topic holds event-seq %d", seq) }

@@ -73,6 +73,12 @@ func TestHoldRestored(t *testing.T) {
 		require.NoError(t, l.Count(t.Context(), "SELECT last_seq FROM collection_contracts WHERE contract = 'KD/1'", &seq))
 		require.Equal(t, 1000, seq)
 
+		record, err := l.Restores(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int64{10_000}, record.Unused)
+		require.Len(t, record.Runs, 1)
+		require.EqualValues(t, []any{int64(1), lostAfterNoon.From.UnixMicro(), lostAfterNoon.To.UnixMicro()},
+			[]any{record.Runs[0].Epoch, record.Runs[0].From.UnixMicro(), record.Runs[0].To.UnixMicro()})
 		again := holds(t, l, lostAfterNoon)
 		require.True(t, again.Before)
 		require.Equal(t, held, read(t, l, p.ID))

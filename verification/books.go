@@ -117,7 +117,7 @@ func (v *verifier) centreAgrees(p storage.Payment, r storage.ProcessRecord) {
 	case p.State.Terminal():
 		v.report.check(Partner, id, b.Effects == 0 && b.State != "registered", "%s, and at the centre %s", says, b.State)
 	}
-	if p.PaySentAt == nil && correction(r) == nil {
+	if p.PaySentAt == nil && p.RestoredEpoch == 0 && correction(r) == nil {
 		v.report.check(Partner, id, b.Effects == 0, "no pay was ever begun, and its money moved")
 	}
 }
@@ -171,16 +171,22 @@ func (v *verifier) bankTookBack(r storage.OrderReturn, record storage.ProcessRec
 	}
 }
 
-// strangers finds effects at the partners that no process of ours asked for.
+// strangers finds effects at the partners that no process of ours asked for. Of a process that
+// a restore lost, people recorded where its money is.
 func (v *verifier) strangers(context.Context) error {
 	if v.centre == nil {
 		return nil
 	}
 	for id, b := range v.centre {
-		v.report.check(Partner, "payment/"+strconv.FormatInt(id, 10), b.ours || b.Effects == 0, "money moved, and the ledger does not have the payment")
+		process := "payment/" + strconv.FormatInt(id, 10)
+		_, lost := v.restores.missing[process]
+		v.report.check(Partner, process, b.ours || b.Effects == 0 || lost, "money moved, and the ledger does not have the payment")
+		v.report.check(Partner, process, b.ours || !lost || v.restores.lostAs(process, b.Effects > 0), "at the centre %s, and people recorded otherwise", b.State)
+		v.report.check(OneEffect, process, b.ours || b.Effects <= 1, "its money moved %d times", b.Effects)
 	}
 	for id, b := range v.bank {
-		v.report.check(Partner, domain.StoreOrderID(id).WorkflowID(), b.ours, "the bank has an order that the ledger does not have")
+		process, sale := domain.StoreOrderID(id).WorkflowID(), b.State.Main == "SUCCESS" && b.State.Sub != "RETURNED"
+		v.report.check(Partner, process, b.ours || v.restores.lostAs(process, sale), "the bank has an order that the ledger does not have")
 	}
 	return nil
 }

@@ -34,6 +34,10 @@ func (v *verifier) contract(ctx context.Context, r storage.CollectionRecord) err
 	}
 	last := r.Orders[len(r.Orders)-1]
 	v.flagged(id, last.NeedsOperator, r.ProcessRecord)
+	err := v.restored(ctx, restoredRow{id, last.Restored, last.RestoredEpoch, last.CreatedAt, last.State.Terminal(), last.State == domain.PaymentOrderClosed}, r.ProcessRecord)
+	if err != nil {
+		return err
+	}
 	changed := latest(&last.UpdatedAt)
 	if n := len(r.Statuses); n > 0 {
 		changed = latest(&last.UpdatedAt, &r.Statuses[n-1].ReceivedAt)

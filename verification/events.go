@@ -19,12 +19,12 @@ func (v *verifier) events(r storage.CollectionRecord) (unsent int) {
 	id := r.Contract.WorkflowID()
 	numbered := byNumber(r.Statuses)
 	missing := gaps(r.LastSeq, numbered)
-	v.report.check(EventOrder, id, len(missing) == 0 && int64(len(numbered)) == r.LastSeq-int64(len(missing)),
-		"of %d event numbers %s are missing and %d are there", r.LastSeq, list(missing), len(numbered))
+	v.report.expect(EventOrder, id, v.restores.numbers(r.Orders, missing))
+	v.report.check(EventOrder, id, int64(len(numbered)) == r.LastSeq-int64(len(missing)), "of %d event numbers %d are missing and %d are there", r.LastSeq, len(missing), len(numbered))
 	v.report.expect(EventOrder, id, sendingOrder(numbered))
 	v.setAsideByPeople(id, r, numbered)
 	if v.topic != nil {
-		v.compareTopic(id, r, numbered)
+		v.compareTopic(id, r, numbered, missing)
 	}
 	late := v.unsent(r, numbered, &unsent)
 	v.report.check(EventsSent, id, late == 0, "%s of ended payment orders not sent", count(late, "event"))
@@ -116,8 +116,9 @@ func about(r storage.ProcessRecord, this func(storage.Action) bool) storage.Proc
 	return kept
 }
 
-// compareTopic compares a contract's events with what the topic holds of them.
-func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered []storage.PaymentOrderEvent) {
+// compareTopic compares a contract's events with what the topic holds of them. skipped are the
+// numbers that the ledger has not given.
+func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered []storage.PaymentOrderEvent, skipped []int64) {
 	of := v.topic.contracts[string(r.Contract)]
 	if of == nil {
 		of = &published{}
@@ -141,10 +142,12 @@ func (v *verifier) compareTopic(id string, r storage.CollectionRecord, numbered 
 		}
 	}
 	for seq := range of.events {
-		if !ours[seq] {
+		_, inGap := slices.BinarySearch(skipped, seq)
+		if !ours[seq] && !(inGap && v.restores.lostEvent(id, seq)) {
 			strange = append(strange, seq)
 		}
 	}
+	v.repeats(id, of, skipped)
 	slices.Sort(strange)
 	v.report.check(EventMissing, id, len(missing) == 0, "the ledger has event %s as published, and the topic does not hold it", list(missing))
 	v.report.check(EventKnown, id, len(strange) == 0, "event %s is in the topic and not in the ledger", list(strange))

@@ -59,7 +59,7 @@ func (b *books) do(err error) {
 func (b *books) verify() (found []string) {
 	b.Helper()
 	v := &verifier{Options: Options{Ledger: b.Ledger, Grace: time.Minute}, report: newReport(), topic: b.topic, began: time.Now()}
-	for _, look := range []func(context.Context) error{v.payments, v.orders, v.returns, v.contracts, v.incidents, v.strangeEvents} {
+	for _, look := range []func(context.Context) error{v.readRestores, v.payments, v.orders, v.returns, v.contracts, v.incidents, v.strangeEvents} {
 		require.NoError(b, look(b.Context()))
 	}
 	for _, f := range v.report.Findings {

@@ -37,6 +37,9 @@ func (v *verifier) order(ctx context.Context, o storage.InstalmentOrder, r stora
 		v.report.expect(TwoPeople, id, resolution(domain.State(o.State)).wants(r.ProcessRecord))
 	}
 	v.flagged(id, o.NeedsOperator, r.ProcessRecord)
+	if err := v.restored(ctx, restoredRow{id, o.Restored, o.RestoredEpoch, o.CreatedAt, terminal, resolved}, r.ProcessRecord); err != nil {
+		return err
+	}
 	v.bankAgrees(o, r.ProcessRecord)
 	return v.process(ctx, "order", id, string(o.State), terminal, o.UpdatedAt.Time)
 }

@@ -3,6 +3,7 @@ package verification
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tolem/domain"
@@ -21,13 +22,16 @@ func (v *verifier) payment(ctx context.Context, p storage.Payment, r storage.Pro
 	answered := p.State == domain.StateSucceeded || p.State == domain.StateRefused
 	v.journal(id, p.Attempts, answered, r.Calls, callCheck, callPay)
 	if !excused(r) {
-		v.report.expect(StateFollows, id, paymentProblem(p, readAnswers(r.Calls)))
+		v.report.expect(StateFollows, id, paymentProblem(p, readAnswers(r.Calls, v.restores.held(p.CreatedAt, p.RestoredEpoch))))
 	}
 	v.paidBytes(p, r.Calls)
 	if err := v.endedByPeople(ctx, p, r); err != nil {
 		return err
 	}
 	v.flagged(id, p.NeedsOperator, r)
+	if err := v.restored(ctx, restoredRow{id, p.Restored, p.RestoredEpoch, p.CreatedAt, terminal, p.State.Resolved()}, r); err != nil {
+		return err
+	}
 	v.centreAgrees(p, r)
 	return v.process(ctx, "payment", id, string(p.State), terminal, p.UpdatedAt.Time)
 }
@@ -48,13 +52,22 @@ type answers struct {
 }
 
 // readAnswers applies the domain's rules to a payment's journal, in the order of its calls.
-func readAnswers(calls []storage.Attempt) (a answers) {
+// held is when restores held it: a pay after that may not be the first, and an answer that came
+// to a pay from before ended nothing.
+func readAnswers(calls []storage.Attempt, held []time.Time) (a answers) {
 	for i, c := range calls {
+		since := slices.ContainsFunc(held, c.At.After)
 		switch {
 		case c.Call == callCheck:
 			means := a.take(domain.CheckMeans(answerOf(c))).Means
 			a.refusedCheck = a.refusedCheck || means == domain.Refused
-		case c.Call == callPay && a.pays == 0 && firstPay(calls[i:]):
+		case c.Call == callPay && slices.ContainsFunc(held, func(at time.Time) bool { return c.Reported && c.At.Before(at) && c.ReportedAt.After(at) }):
+			v := domain.LaterPayMeans(answerOf(c))
+			if v.Means == domain.Refused {
+				v.Means = domain.Repeat
+			}
+			a.pay(v)
+		case c.Call == callPay && a.pays == 0 && !since && firstPay(calls[i:]):
 			a.pay(a.take(domain.FirstPayMeans(answerOf(c))))
 		case c.Call == callPay:
 			a.pay(a.take(domain.LaterPayMeans(answerOf(c))))

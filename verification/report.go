@@ -40,6 +40,8 @@ const (
 	EventKnown   Check = "event_known"   // every event in the topic is in the ledger
 	EventsSent   Check = "events_sent"   // the events of a payment order that has ended are published
 	Flagged      Check = "flagged"       // a row needs an operator exactly while it has an open incident
+	Gate         Check = "gate"          // the ledger's gate is open: no restore waits for a person
+	References   Check = "references"    // EAR and PTP numbers have no gap but those of recorded restores
 	OpenIncident Check = "open_incident" // no contradiction waits for a person, and none is open about what has ended
 )
 

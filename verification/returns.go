@@ -29,6 +29,9 @@ func (v *verifier) goodsReturn(ctx context.Context, g storage.OrderReturn, r sto
 		v.report.expect(TwoPeople, id, resolution(domain.State(g.State)).wants(r))
 	}
 	v.flagged(id, g.NeedsOperator, r)
+	if err := v.restored(ctx, restoredRow{id, g.Restored, g.RestoredEpoch, g.CreatedAt, terminal, g.ResolvedAction != nil}, r); err != nil {
+		return err
+	}
 	v.bankTookBack(g, r)
 	if terminal { // its workflow goes on to ask where the order stands now
 		v.report.seen("return", string(g.State), true)

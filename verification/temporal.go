@@ -19,11 +19,11 @@ func (v *verifier) readRuns(ctx context.Context) error {
 		return nil
 	}
 	v.running = map[string]bool{}
-	return v.list(ctx, "Running", func(id string) { v.running[id] = true })
+	return v.list(ctx, "Running", func(id string, _ time.Time) { v.running[id] = true })
 }
 
 // list visits the workflow ids of all processes with an execution status.
-func (v *verifier) list(ctx context.Context, status string, visit func(id string)) error {
+func (v *verifier) list(ctx context.Context, status string, visit func(id string, started time.Time)) error {
 	for _, name := range workflows.ProcessTypes() {
 		request := &workflowservice.ListWorkflowExecutionsRequest{
 			PageSize: 1000, Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = '%s'", name, status),
@@ -34,7 +34,7 @@ func (v *verifier) list(ctx context.Context, status string, visit func(id string
 				return fmt.Errorf("list %s workflows of type %s: %w", status, name, err)
 			}
 			for _, e := range page.GetExecutions() {
-				visit(e.GetExecution().GetWorkflowId())
+				visit(e.GetExecution().GetWorkflowId(), e.GetStartTime().AsTime())
 			}
 			if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
 				break
@@ -97,13 +97,16 @@ func (v *verifier) runsNow(ctx context.Context, id string) (bool, error) {
 	return found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
 
-// failedRuns finds workflows that returned an error: they do so from a bug alone.
+// failedRuns finds workflows that returned an error: they do so from a bug, or because a restore
+// lost their rows.
 func (v *verifier) failedRuns(ctx context.Context) error {
 	if v.running == nil {
 		return nil
 	}
 	for _, status := range []string{"Failed", "TimedOut"} {
-		err := v.list(ctx, status, func(id string) { v.report.check(OneRun, id, false, "one of its runs has status %s", status) })
+		err := v.list(ctx, status, func(id string, started time.Time) {
+			v.report.check(OneRun, id, v.restores.lostRow(id, started), "one of its runs has status %s", status)
+		})
 		if err != nil {
 			return err
 		}

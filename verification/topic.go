@@ -3,6 +3,7 @@ package verification
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"strconv"
 
 	"tolem/domain"
@@ -19,6 +20,7 @@ type topic struct {
 type published struct {
 	last   int64 // highest number
 	events map[int64]*publishedEvent
+	late   []lateRepeat
 	known  bool // the ledger has the contract
 }
 
@@ -28,6 +30,10 @@ type publishedEvent struct {
 	skipped string // the numbers that its header says are never published
 	places  []place
 }
+
+// lateRepeat is an event that was repeated after a later one, as it may be where a restore lost
+// that it was published.
+type lateRepeat struct{ seq, after int64 }
 
 type place struct {
 	partition int
@@ -55,9 +61,9 @@ func (v *verifier) readTopic(ctx context.Context) error {
 	return err
 }
 
-// take checks one record against those before it: numbers go up, and a duplicate comes
-// directly after its first and is the same, its header skipped-seq included. What numbers are missing is checked with the
-// ledger, which says why.
+// take checks one record against those before it: numbers go up, and a duplicate is the same,
+// its header skipped-seq included. What numbers are missing, and what is repeated later than
+// directly after its first, is checked with the ledger, which says why.
 func (v *verifier) take(t *topic, r loxon.Record) {
 	v.report.Events++
 	digest := sha256.Sum256(r.Value)
@@ -79,12 +85,24 @@ func (v *verifier) take(t *topic, r loxon.Record) {
 	if earlier := of.events[seq]; earlier != nil {
 		v.report.Repeated++
 		v.report.check(EventBytes, id, earlier.digest == digest && earlier.skipped == r.Skipped, "event %d is repeated and is not the same", seq)
-		v.report.check(EventOrder, id, seq == of.last, "event %d is repeated after event %d", seq, of.last)
+		if seq != of.last {
+			of.late = append(of.late, lateRepeat{seq, of.last}) // whether it may be is checked with the ledger
+		}
 		earlier.places = append(earlier.places, here)
 		return
 	}
 	v.report.check(EventOrder, id, seq > of.last, "event %d follows event %d", seq, of.last)
 	of.last, of.events[seq] = max(of.last, seq), &publishedEvent{digest, r.Skipped, []place{here}}
+}
+
+// repeats checks that each duplicate of a contract came directly after its first, or that a
+// restore may have lost that it was published: the ledger skipped numbers after it, and what came
+// in between is from before those.
+func (v *verifier) repeats(id string, of *published, skipped []int64) {
+	for _, late := range of.late {
+		lost := slices.ContainsFunc(gapsOf(skipped), func(g gap) bool { return late.seq < g.first && late.after <= g.last })
+		v.report.check(EventOrder, id, lost, "event %d is repeated after event %d", late.seq, late.after)
+	}
 }
 
 // taken says that the topic's retention took what was at a place.
@@ -97,7 +115,16 @@ func (v *verifier) strangeEvents(context.Context) error {
 		return nil
 	}
 	for contract, of := range v.topic.contracts {
-		v.report.check(EventKnown, domain.ContractNumber(contract).WorkflowID(), of.known, "%s in the topic, and the ledger does not have the contract", count(len(of.events), "event"))
+		id, unknown := domain.ContractNumber(contract).WorkflowID(), 0
+		for seq := range of.events {
+			if !of.known && !v.restores.lostEvent(id, seq) {
+				unknown++
+			}
+		}
+		v.report.check(EventKnown, id, unknown == 0, "%s in the topic, and the ledger does not have the contract", count(unknown, "event"))
+		if !of.known {
+			v.repeats(id, of, nil)
+		}
 	}
 	return nil
 }

@@ -38,12 +38,13 @@ type Options struct {
 // verifier is one verification under way.
 type verifier struct {
 	Options
-	report  *Report
-	running map[string]bool       // what Temporal's visibility knew when the verification began; nil: not asked
-	centre  map[int64]*booked     // the processing centre's books by our id; nil: not shown
-	bank    map[string]*bankOrder // the bank's, likewise
-	topic   *topic                // nil: not read
-	began   time.Time
+	report   *Report
+	running  map[string]bool       // what Temporal's visibility knew when the verification began; nil: not asked
+	centre   map[int64]*booked     // the processing centre's books by our id; nil: not shown
+	bank     map[string]*bankOrder // the bank's, likewise
+	topic    *topic                // nil: not read
+	restores restores
+	began    time.Time
 }
 
 // Verify checks everything once. After an error not everything was checked; what was found is
@@ -57,7 +58,7 @@ func Verify(ctx context.Context, o Options) (*Report, error) {
 		what string
 		look func(context.Context) error
 	}{
-		{"the running workflows", v.readRuns}, {"the partners' books", v.readBooks}, {"Loxon's topic", v.readTopic},
+		{"restores", v.readRestores}, {"the running workflows", v.readRuns}, {"the partners' books", v.readBooks}, {"Loxon's topic", v.readTopic},
 		{"payments", v.payments}, {"instalments", v.orders}, {"returns of goods", v.returns}, {"collections", v.contracts}, {"incidents", v.incidents},
 		{"failed workflows", v.failedRuns}, {"effects that nobody asked for", v.strangers},
 	} {

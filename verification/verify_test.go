@@ -127,6 +127,9 @@ func TestTopic(t *testing.T) {
 				for _, r := range c.records {
 					v.take(v.topic, r)
 				}
+				for key, of := range v.topic.contracts {
+					v.repeats(key, of, nil)
+				}
 			}))
 		})
 	}

@@ -255,7 +255,7 @@ func (a *afterRestore) compareTopic(ctx context.Context, c Config) error {
 			return err
 		}
 		return a.missing(ctx, "Loxon's topic", storage.OpenIncident{Process: domain.ProcessPaymentOrder, Subject: string(contract)},
-			fmt.Sprintf("Loxon's topic holds event-seq %d at partition %d, offset %d", seq, r.Partition, r.Offset))
+			fmt.Sprintf("%s at partition %d, offset %d", storage.LostEvent(seq), r.Partition, r.Offset))
 	})
 	if err != nil {
 		return fmt.Errorf("%w (--without-topic leaves it out)", err)
