@@ -142,6 +142,7 @@ var paymentOrderReasons = map[domain.OperatorReason]string{
 	domain.ReasonLoanAfterExecuted:  "A person has to look: a corrected loan came on the day of an execution in full, and began nothing, or the client would be collected from twice. If it is to be collected, it is when it is reported on another day.",
 	domain.ReasonExecutedAfterClose: "Two people have to say where the money is: the client's bank executed a payment order that two operators had closed. Loxon is notified of it.",
 	domain.ReasonPublishedAside:     "A person has to look: Loxon's topic holds an event that two operators had set aside. Tell Loxon's operators.",
+	domain.ReasonTopicChanged:       "A person has to look: Loxon's topic lacks a partition or an event that it held, so it was recreated or shrunk, and nothing is sent. Have it restored; or close one incident, which accepts the topic as it is for every contract.",
 	domain.ReasonEventKeyShared:     "Two people have to say where the money is: before this version, events of several payment orders came under one key. Compare each of them with the client's bank: one may be a repetition that was booked on the wrong payment order.",
 	domain.ReasonEventLate:          "A person has to look: an event is not told to Loxon for longer than COLLECTION_RAISE. See whether the broker answers.",
 }
