@@ -34,6 +34,7 @@ type Restored struct {
 	Demands   int   `json:"payment_orders"`
 	Contracts int64 `json:"contracts"` // whose event-seq jumped
 	Before    bool  `json:"-"`         // an earlier run did it: this one changed nothing
+	Broken    bool  `json:"-"`         // that run ended before it let people reconcile
 }
 
 // ledgerState is the one row of ledger_state.
@@ -110,7 +111,7 @@ func (l *Ledger) HoldRestored(ctx context.Context, w Window, known int64, dry bo
 			if state.Gate == domain.GateClosed && state.ClosedAt != nil && state.ClosedAt.After(before[0].At.Time) {
 				return ErrRestoredSince
 			}
-			did.Before = true
+			did.Before, did.Broken = true, state.Gate == domain.GateClosed
 			return json.Unmarshal([]byte(before[0].Counts), &did)
 		}
 		did.Epoch = max(state.Mark, known)>>epochBits + 1

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
+	"tolem/activities"
 	"tolem/cmd/tolem/app"
 	"tolem/domain"
 	"tolem/partners/loxon"
 	"tolem/stack/kafkabroker"
 	"tolem/storage"
+	"tolem/workers"
 )
 
 // opens opens the ground's ledger.
@@ -91,4 +94,40 @@ func TestAfterRestoreRaisesEventsThatTheLedgerLost(t *testing.T) {
 		},
 		"KD/lost": {"Loxon's topic holds event-seq 1 at partition 0, offset 2"},
 	}, facts)
+}
+
+// A run that died between holding and stopping leaves workflows that may be ahead of the ledger.
+// The next run for the window holds nothing more, stops them, and lets people reconcile; the one
+// after that stops nothing.
+func TestAfterRestoreStopsWhatADeadRunLeft(t *testing.T) {
+	g := newGround(t, "tolem")
+	g.setup()
+	ledger, from := g.opens(), time.Now().Add(-time.Minute)
+	sent(t, ledger, "KD/1", from)
+	id := domain.ContractNumber("KD/1").WorkflowID()
+	options := client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}
+	_, err := g.temporal.ExecuteWorkflow(t.Context(), options, activities.WorkflowPaymentOrder)
+	require.NoError(t, err)
+	window := storage.Window{From: from, To: time.Now()}
+	known, err := workers.Cluster{Temporal: g.temporal, Namespace: "tolem"}.LedgerMark(t.Context())
+	require.NoError(t, err)
+	_, err = ledger.CloseGate(t.Context(), "after-restore")
+	require.NoError(t, err)
+	_, err = ledger.HoldRestored(t.Context(), window, known, false)
+	require.NoError(t, err)
+
+	o := app.AfterRestoreOptions{Window: window, WithoutTopic: true}
+	report, err := app.AfterRestore(t.Context(), g.config(), o)
+	require.NoError(t, err)
+	require.True(t, report.Held.Before)
+	require.Equal(t, 1, report.Stopped)
+	_, err = g.temporal.ExecuteWorkflow(t.Context(), options, activities.WorkflowPaymentOrder) // as the sweep does
+	require.NoError(t, err)
+	report, err = app.AfterRestore(t.Context(), g.config(), o)
+	require.NoError(t, err)
+	require.True(t, report.Held.Before)
+	require.Zero(t, report.Stopped)
+	described, err := g.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	require.Equal(t, "Running", described.GetWorkflowExecutionInfo().GetStatus().String())
 }

@@ -134,9 +134,10 @@ func (a *afterRestore) hold(ctx context.Context, c Config) (err error) {
 }
 
 // stop ends the workflows of what was held: they may be ahead of the ledger. The sweep
-// starts them from there, held.
+// starts them from there, held. An earlier run that ended before it let people reconcile may
+// not have come that far; while the gate is closed nobody starts them.
 func (a *afterRestore) stop(ctx context.Context) error {
-	if a.temporal == nil || a.DryRun || a.report.Held.Before {
+	if a.temporal == nil || a.DryRun || a.report.Held.Before && !a.report.Held.Broken {
 		return nil
 	}
 	ids, err := a.ledger.HeldByRestore(ctx)
