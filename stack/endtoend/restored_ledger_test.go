@@ -45,7 +45,14 @@ func (i *infra) afterRestore(args ...string) string {
 
 // sent is everything that partners have received so far.
 func (i *infra) sent() string {
-	return fmt.Sprintf("%+v %+v %+v", i.centre.Totals(), i.bank.Totals(), i.stack.Loxon().Summary())
+	totals, calls := i.centre.Totals(), 0
+	totals.Requests = 0 // the balance and the catalogue are asked for all the time
+	for _, r := range i.centre.Requests(0) {
+		if r.Call == "check" || r.Call == "pay" {
+			calls++
+		}
+	}
+	return fmt.Sprintf("%d %+v %+v %+v", calls, totals, i.bank.Totals(), i.stack.Loxon().Summary())
 }
 
 // bothDo has two operators do the same, as the first one's word alone must not be enough.

@@ -18,6 +18,7 @@ import (
 func (c Config) tokens(registry prometheus.Registerer) (func() api.Tokens, error) {
 	if c.TokensFile == "" {
 		tokens, err := c.readTokens()
+		countUnusable(registry, func() bool { return true })
 		return func() api.Tokens { return tokens }, err
 	}
 	file, err := following.New(following.Options[api.Tokens]{
@@ -30,16 +31,21 @@ func (c Config) tokens(registry prometheus.Registerer) (func() api.Tokens, error
 	if err != nil {
 		return nil, err
 	}
+	countUnusable(registry, file.Current)
+	return file.Now, nil
+}
+
+// countUnusable exports whether the tokens in force are those that were given last.
+func countUnusable(registry prometheus.Registerer, current func() bool) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tolem_api_tokens_unusable",
 		Help: "1 while the file of API_TOKENS_FILE cannot be used and the last good one stays in force.",
 	}, func() float64 {
-		if file.Current() {
+		if current() {
 			return 0
 		}
 		return 1
 	}))
-	return file.Now, nil
 }
 
 // readTokens reads who may call now.
