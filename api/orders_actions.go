@@ -33,7 +33,7 @@ func (s *Server) actOnOrder(action domain.Action) echo.HandlerFunc {
 		}
 		row := orderAction{o.ID, action, request.Reason}.row(callerOf(c).name, key, time.Now())
 		if action == domain.ActionRelease && o.Restored {
-			return s.releaseRestoredOrder(c, o, row)
+			return s.inLedgerOnOrder(c, o, row)
 		}
 		placed, err := s.placeAndCarryOut(c, row, func(ctx context.Context, placed storage.Action) error {
 			return s.carryOutOnOrder(ctx, o.ID, placed)

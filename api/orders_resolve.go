@@ -82,27 +82,33 @@ func (s *Server) endOrder(action domain.Action) echo.HandlerFunc {
 			return err
 		}
 		a.Process = o.ID.WorkflowID()
-		within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
-		defer cancel()
-		done, o, fresh, err := s.ledger.ActOnOrder(within, o.ID, a.row(callerOf(c).name, key, time.Now()))
-		var refused storage.ErrActionRefused
-		switch {
-		case errors.As(err, &refused):
-			return orderRefusal(refused.Refusal, o.State)
-		case err != nil:
-			return fromLedger(err)
-		case o.Wake:
-			s.nudgeOrder(c.Request().Context(), o)
-		}
-		view, err := s.wholeOrder(c, o)
-		if err != nil {
-			return err
-		}
-		return writeLedgerAction(c, done, fresh, o.State.Terminal(), struct {
-			orderView
-			Action actionView `json:"action"`
-		}{view, actionViewOf(done)})
+		return s.inLedgerOnOrder(c, o, a.row(callerOf(c).name, key, time.Now()))
 	}
+}
+
+// inLedgerOnOrder has an action on an instalment order take effect in the ledger, wakes the
+// order's workflow, which reads it there, and answers with both.
+func (s *Server) inLedgerOnOrder(c echo.Context, o storage.InstalmentOrder, a storage.Action) error {
+	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
+	defer cancel()
+	done, o, fresh, err := s.ledger.ActOnOrder(within, o.ID, a)
+	var refused storage.ErrActionRefused
+	switch {
+	case errors.As(err, &refused):
+		return orderRefusal(refused.Refusal, o.State)
+	case err != nil:
+		return fromLedger(err)
+	case o.Wake:
+		s.nudgeOrder(c.Request().Context(), o)
+	}
+	view, err := s.wholeOrder(c, o)
+	if err != nil {
+		return err
+	}
+	return writeLedgerAction(c, done, fresh, o.State.Terminal(), struct {
+		orderView
+		Action actionView `json:"action"`
+	}{view, actionViewOf(done)})
 }
 
 // writeLedgerAction answers with a process as it stands, and the action.

@@ -34,27 +34,3 @@ func (s *Server) releaseRestored(c echo.Context, p storage.Payment, a storage.Ac
 	}
 	return s.answerAction(c, done)
 }
-
-// releaseRestoredOrder is releaseRestored for an instalment order.
-func (s *Server) releaseRestoredOrder(c echo.Context, o storage.InstalmentOrder, a storage.Action) error {
-	within, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), acceptLimit)
-	defer cancel()
-	done, o, fresh, err := s.ledger.ActOnOrder(within, o.ID, a)
-	var refused storage.ErrActionRefused
-	switch {
-	case errors.As(err, &refused):
-		return orderRefusal(refused.Refusal, o.State)
-	case err != nil:
-		return fromLedger(err)
-	case o.Wake:
-		s.nudgeOrder(c.Request().Context(), o)
-	}
-	view, err := s.wholeOrder(c, o)
-	if err != nil {
-		return err
-	}
-	return writeLedgerAction(c, done, fresh, o.State.Terminal(), struct {
-		orderView
-		Action actionView `json:"action"`
-	}{view, actionViewOf(done)})
-}
